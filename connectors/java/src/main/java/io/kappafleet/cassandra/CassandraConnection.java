@@ -1,0 +1,194 @@
+package io.kappafleet.cassandra;
+
+import com.datastax.oss.driver.api.core.CqlIdentifier;
+import com.datastax.oss.driver.api.core.CqlSession;
+import com.datastax.oss.driver.api.core.CqlSessionBuilder;
+import com.datastax.oss.driver.api.core.InvalidKeyspaceException;
+import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
+import com.datastax.oss.driver.api.core.config.DriverConfigLoader;
+import com.datastax.oss.driver.api.core.cql.BoundStatement;
+import com.datastax.oss.driver.api.core.metadata.Node;
+import com.datastax.oss.driver.api.core.servererrors.QueryValidationException;
+import io.kappafleet.record.RowFrame;
+import io.kappafleet.record.TableSpec;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A session with the upserts of all tables prepared. Thread-safe. */
+final class CassandraConnection implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(CassandraConnection.class);
+  private static final long PAUSE_BETWEEN_ATTEMPTS_MS = 1_000;
+  private static final long CLOSE_TIMEOUT_S = 5;
+
+  private final CqlSession session;
+  private final TableUpsert[] upserts;
+
+  private CassandraConnection(CqlSession session, TableUpsert[] upserts) {
+    this.session = session;
+    this.upserts = upserts;
+  }
+
+  /**
+   * Connects and prepares, again and again while the reason may pass and the settings' time lasts.
+   *
+   * @throws IOException with one line that says what is wrong and what to do
+   */
+  static CassandraConnection open(
+      CassandraSettings settings, CassandraCredentials credentials, List<TableSpec> tables)
+      throws IOException {
+    long deadline = System.nanoTime() + settings.connectTimeout().toNanos();
+    while (true) {
+      try {
+        return tryOpen(settings, credentials, tables);
+      } catch (RuntimeException e) {
+        if (!Failures.isRetryable(e)) {
+          throw new IOException(
+              "Cassandra at %s refuses the connection: %s. Check the KF_CASSANDRA_* variables where the TaskManager runs."
+                  .formatted(settings.addresses(), Failures.reason(e)),
+              e);
+        }
+        if (System.nanoTime() - deadline > 0) {
+          throw new IOException(
+              "Cassandra at %s could not be reached for %d s: %s. Start it, or correct host and port."
+                  .formatted(
+                      settings.addresses(),
+                      settings.connectTimeout().toSeconds(),
+                      Failures.reason(e)),
+              e);
+        }
+        LOG.warn("Cassandra at {} not reachable yet: {}", settings.addresses(), Failures.reason(e));
+        pause();
+      }
+    }
+  }
+
+  private static CassandraConnection tryOpen(
+      CassandraSettings settings, CassandraCredentials credentials, List<TableSpec> tables)
+      throws IOException {
+    ClassLoader classLoader = CassandraConnection.class.getClassLoader();
+    CqlSessionBuilder builder =
+        CqlSession.builder()
+            .addContactPoints(settings.contactPoints())
+            .withLocalDatacenter(settings.datacenter())
+            .withKeyspace(CqlIdentifier.fromInternal(settings.keyspace()))
+            .withClassLoader(classLoader)
+            .withConfigLoader(config(classLoader, settings.keyspace()));
+    credentials.applyTo(builder);
+    CqlSession session = openSession(builder, settings);
+    try {
+      checkDatacenter(session, settings.datacenter());
+      TableUpsert[] upserts = new TableUpsert[tables.size()];
+      for (int i = 0; i < upserts.length; i++) {
+        upserts[i] = prepare(session, tables.get(i), settings.keyspace());
+      }
+      return new CassandraConnection(session, upserts);
+    } catch (IOException | RuntimeException e) {
+      close(session);
+      throw e;
+    }
+  }
+
+  private static CqlSession openSession(CqlSessionBuilder builder, CassandraSettings settings)
+      throws IOException {
+    try {
+      return builder.build();
+    } catch (InvalidKeyspaceException e) {
+      throw new IOException(
+          "Cassandra at %s has no keyspace %s: create the tables first (schemas/*.cql)"
+              .formatted(settings.addresses(), settings.keyspace()),
+          e);
+    }
+  }
+
+  private static TableUpsert prepare(CqlSession session, TableSpec table, String keyspace)
+      throws IOException {
+    try {
+      return new TableUpsert(table, session.prepare(TableUpsert.cql(table)));
+    } catch (QueryValidationException e) {
+      throw new IOException(
+          "table %s.%s does not take the job's rows: %s. Create or alter it as schemas/*.cql says."
+              .formatted(keyspace, table.name(), Failures.reason(e)),
+          e);
+    }
+  }
+
+  private static void checkDatacenter(CqlSession session, String datacenter) throws IOException {
+    var known =
+        session.getMetadata().getNodes().values().stream()
+            .map(Node::getDatacenter)
+            .filter(Objects::nonNull)
+            .collect(Collectors.toCollection(java.util.TreeSet::new));
+    if (!known.contains(datacenter)) {
+      throw new IOException(
+          "Cassandra has no datacenter %s, but %s: set KF_CASSANDRA_DATACENTER"
+              .formatted(datacenter, String.join(", ", known)));
+    }
+  }
+
+  private static DriverConfigLoader config(ClassLoader classLoader, String keyspace) {
+    return DriverConfigLoader.programmaticBuilder(classLoader)
+        .withString(DefaultDriverOption.REQUEST_CONSISTENCY, "LOCAL_QUORUM")
+        .withBoolean(DefaultDriverOption.REQUEST_DEFAULT_IDEMPOTENCE, true)
+        .withDuration(DefaultDriverOption.REQUEST_TIMEOUT, Duration.ofSeconds(5))
+        .withBoolean(DefaultDriverOption.REQUEST_LOG_WARNINGS, false)
+        // Only the tables' keyspace: enough to send each row to a node that owns it.
+        .withStringList(DefaultDriverOption.METADATA_SCHEMA_REFRESHED_KEYSPACES, List.of(keyspace))
+        .withDuration(DefaultDriverOption.RECONNECTION_BASE_DELAY, Duration.ofMillis(500))
+        .withDuration(DefaultDriverOption.RECONNECTION_MAX_DELAY, Duration.ofSeconds(5))
+        // A server that hangs is noticed after 7 s; its requests then fail at once and are repeated.
+        .withDuration(DefaultDriverOption.HEARTBEAT_INTERVAL, Duration.ofSeconds(5))
+        .withDuration(DefaultDriverOption.HEARTBEAT_TIMEOUT, Duration.ofSeconds(2))
+        .withInt(DefaultDriverOption.NETTY_IO_SIZE, 1)
+        .withInt(DefaultDriverOption.NETTY_ADMIN_SIZE, 1)
+        .withBoolean(DefaultDriverOption.NETTY_DAEMON, true)
+        .build();
+  }
+
+  int tables() {
+    return upserts.length;
+  }
+
+  /**
+   * Sends an upsert.
+   *
+   * @throws IllegalArgumentException when the frame does not fit its table
+   */
+  CompletionStage<?> send(byte[] frame) {
+    BoundStatement statement = upserts[RowFrame.table(frame)].bind(frame);
+    return session.executeAsync(statement);
+  }
+
+  @Override
+  public void close() {
+    close(session);
+  }
+
+  private static void close(CqlSession session) {
+    try {
+      session.closeAsync().toCompletableFuture().get(CLOSE_TIMEOUT_S, TimeUnit.SECONDS);
+    } catch (TimeoutException | ExecutionException e) {
+      session.forceCloseAsync();
+    } catch (InterruptedException e) {
+      session.forceCloseAsync();
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void pause() throws IOException {
+    try {
+      Thread.sleep(PAUSE_BETWEEN_ATTEMPTS_MS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while connecting to Cassandra", e);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+package io.kappafleet.cassandra;
+
+import com.datastax.oss.driver.api.core.CqlSessionBuilder;
+import com.datastax.oss.driver.api.core.ssl.ProgrammaticSslEngineFactory;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
+import java.util.Map;
+import java.util.Optional;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
+
+/**
+ * User, password and TLS of a connection, read from the environment of the process that opens it, so
+ * that they never become part of a job graph, an argument or a log.
+ *
+ * <p>{@code KF_CASSANDRA_USER} with {@code KF_CASSANDRA_PASSWORD} or {@code
+ * KF_CASSANDRA_PASSWORD_FILE}; {@code KF_CASSANDRA_TLS=1} for TLS with the names of the servers
+ * checked, {@code KF_CASSANDRA_CA_FILE} with the certificates (PEM) to trust instead of the JVM's.
+ */
+final class CassandraCredentials {
+  private final Map<String, String> environment;
+
+  CassandraCredentials(Map<String, String> environment) {
+    this.environment = environment;
+  }
+
+  /**
+   * Adds what the environment says.
+   *
+   * @throws IOException when a file it names cannot be read, or settings contradict each other
+   */
+  void applyTo(CqlSessionBuilder builder) throws IOException {
+    Optional<String> user = value("KF_CASSANDRA_USER");
+    if (user.isPresent()) {
+      builder.withAuthCredentials(user.get(), password());
+    }
+    if (isTls()) {
+      builder.withSslEngineFactory(new ProgrammaticSslEngineFactory(sslContext(), null, true));
+    }
+  }
+
+  boolean isTls() {
+    return value("KF_CASSANDRA_TLS").map(text -> !text.equals("0")).orElse(false);
+  }
+
+  String password() throws IOException {
+    Optional<String> password = value("KF_CASSANDRA_PASSWORD");
+    if (password.isPresent()) {
+      return password.get();
+    }
+    Optional<String> file = value("KF_CASSANDRA_PASSWORD_FILE");
+    if (file.isEmpty()) {
+      throw new IOException(
+          "KF_CASSANDRA_USER is set, but neither KF_CASSANDRA_PASSWORD nor"
+              + " KF_CASSANDRA_PASSWORD_FILE is: set one where the TaskManager runs");
+    }
+    try {
+      return Files.readString(Path.of(file.get())).strip();
+    } catch (IOException e) {
+      throw new IOException(
+          "the file that KF_CASSANDRA_PASSWORD_FILE names cannot be read: " + file.get(), e);
+    }
+  }
+
+  private SSLContext sslContext() throws IOException {
+    Optional<String> file = value("KF_CASSANDRA_CA_FILE");
+    try {
+      if (file.isEmpty()) {
+        return SSLContext.getDefault();
+      }
+      SSLContext context = SSLContext.getInstance("TLS");
+      context.init(null, trusting(Path.of(file.get())).getTrustManagers(), null);
+      return context;
+    } catch (GeneralSecurityException | IOException e) {
+      throw new IOException(
+          "TLS to Cassandra cannot be set up from KF_CASSANDRA_CA_FILE "
+              + file.orElse("(not set)")
+              + ": "
+              + e.getMessage(),
+          e);
+    }
+  }
+
+  private static TrustManagerFactory trusting(Path file)
+      throws IOException, GeneralSecurityException {
+    KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
+    trusted.load(null, null);
+    try (InputStream in = Files.newInputStream(file)) {
+      for (Certificate one : CertificateFactory.getInstance("X.509").generateCertificates(in)) {
+        trusted.setCertificateEntry("ca-" + trusted.size(), one);
+      }
+    }
+    TrustManagerFactory factory =
+        TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+    factory.init(trusted);
+    return factory;
+  }
+
+  private Optional<String> value(String name) {
+    return Optional.ofNullable(environment.get(name)).filter(text -> !text.isEmpty());
+  }
+}

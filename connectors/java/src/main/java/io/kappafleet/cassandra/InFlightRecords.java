@@ -1,0 +1,46 @@
+package io.kappafleet.cassandra;
+
+import org.apache.flink.connector.base.sink.writer.strategy.RateLimitingStrategy;
+import org.apache.flink.connector.base.sink.writer.strategy.RequestInfo;
+import org.apache.flink.connector.base.sink.writer.strategy.ResultInfo;
+
+/**
+ * Bounds the upserts in flight. The base class' own strategies count batches, and a batch may hold
+ * one upsert or many; Cassandra is overrun by upserts.
+ *
+ * <p>Called by the task's thread only; {@link #current} may be read by any.
+ */
+final class InFlightRecords implements RateLimitingStrategy {
+  private final int maxRecords;
+  private final int maxBatch;
+  private volatile int current;
+
+  InFlightRecords(int maxRecords, int maxBatch) {
+    this.maxRecords = maxRecords;
+    this.maxBatch = Math.min(maxRecords, maxBatch);
+  }
+
+  @Override
+  public void registerInFlightRequest(RequestInfo request) {
+    current = current + request.getBatchSize();
+  }
+
+  @Override
+  public void registerCompletedRequest(ResultInfo result) {
+    current = current - result.getBatchSize();
+  }
+
+  @Override
+  public boolean shouldBlock(RequestInfo request) {
+    return current + request.getBatchSize() > maxRecords;
+  }
+
+  @Override
+  public int getMaxBatchSize() {
+    return maxBatch;
+  }
+
+  int current() {
+    return current;
+  }
+}
