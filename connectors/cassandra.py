@@ -1,0 +1,252 @@
+"""Cassandra: the sink for table rows, the creation of tables, and which version of them is active.
+
+The sink is the Python face of ``io.kappafleet.cassandra``; the rest uses cassandra-driver. User, password and
+TLS come from the environment of the process that connects (the TaskManager's for the sink), never from arguments:
+``KF_CASSANDRA_USER``, ``KF_CASSANDRA_PASSWORD`` or ``KF_CASSANDRA_PASSWORD_FILE``, ``KF_CASSANDRA_TLS=1``,
+``KF_CASSANDRA_CA_FILE``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from cassandra import ConsistencyLevel
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.query import SimpleStatement
+from pyflink.datastream.connectors.base import Sink
+from pyflink.java_gateway import get_gateway
+
+from kappafleet.errors import UserError
+
+META_KEYSPACE = "kf_meta"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_STATEMENT_PART = re.compile(
+    r"""(?P<comment>--[^\n]*|//[^\n]*|/\*.*?\*/)
+      | (?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)
+      | (?P<end>;)
+      | (?P<other>.)""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+class CassandraSink(Sink):
+    """Writes row frames as idempotent upserts ``INSERT … USING TIMESTAMP``, in effect exactly once.
+
+    Use it on a stream of ``PRIMITIVE_ARRAY(BYTE)``: ``rows.sink_to(sink)``, at any parallelism. All rows are
+    written before a checkpoint completes; a row that is written twice is the same row, and an older one never
+    replaces a newer one. Time-outs, overload and servers that are down are retried with growing delays; a
+    missing table or a refused row fails the job with one clear line.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        *,
+        keyspace: str,
+        tables: str,
+        port: int = 9042,
+        datacenter: str = "datacenter1",
+        max_in_flight: int = 512,
+        connect_timeout_s: float = 60.0,
+        retry_timeout_s: float = 300.0,
+    ) -> None:
+        """Makes the sink; nothing is connected before the job runs.
+
+        Args:
+            hosts: Names or addresses of some nodes.
+            keyspace: An existing keyspace with the tables (see :func:`create_tables`).
+            tables: The tables as JSON, ``[{"name": …, "columns": [[name, type], …], "key": [[…], […]]}, …]``,
+                in the order of the frames' table index.
+            port: The nodes' CQL port.
+            datacenter: The datacenter to write to.
+            max_in_flight: Upserts sent and not yet answered, per subtask. Thousands overrun a server.
+            connect_timeout_s: So long a subtask tries to connect at its start before the job fails.
+            retry_timeout_s: So long writes may fail, without one success, before the job fails.
+        """
+        java = get_gateway().jvm.io.kappafleet.cassandra.CassandraSink
+        super().__init__(
+            java.of(
+                ",".join(hosts),
+                port,
+                datacenter,
+                keyspace,
+                tables,
+                max_in_flight,
+                round(connect_timeout_s * 1000),
+                round(retry_timeout_s * 1000),
+            )
+        )
+
+
+@contextmanager
+def connect(
+    hosts: Sequence[str],
+    *,
+    port: int = 9042,
+    datacenter: str = "datacenter1",
+    timeout_s: float = 20.0,
+    environment: Mapping[str, str] = os.environ,
+) -> Iterator[Session]:
+    """A session for the duration of a ``with`` block.
+
+    Args:
+        hosts: Names or addresses of some nodes.
+        port: Their CQL port.
+        datacenter: The datacenter to talk to.
+        timeout_s: Bound of connecting and of each request.
+        environment: Where user, password and TLS settings are looked up.
+
+    Raises:
+        UserError: No host can be reached, or it refuses the user.
+    """
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=datacenter)),
+        consistency_level=ConsistencyLevel.LOCAL_QUORUM,
+        request_timeout=timeout_s,
+    )
+    cluster = Cluster(
+        list(hosts),
+        port=port,
+        auth_provider=_auth_provider(environment),
+        ssl_context=_ssl_context(environment),
+        connect_timeout=timeout_s,
+        control_connection_timeout=timeout_s,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+    )
+    try:
+        try:
+            session = cluster.connect()
+        except NoHostAvailable as error:
+            reasons = "; ".join(sorted({str(reason) for reason in _reasons(error)}))
+            raise UserError(
+                f"Cassandra at {', '.join(hosts)} port {port} cannot be reached: {reasons}. "
+                "Start it (kappafleet stack up), or set KF_CASSANDRA_HOSTS and KF_CASSANDRA_PORT."
+            ) from error
+        yield session
+    finally:
+        cluster.shutdown()
+
+
+def create_tables(session: Session, keyspace: str, cql_text: str, *, replication_factor: int = 1) -> None:
+    """Creates a keyspace and the tables of a CQL file in it where they are missing; existing ones stay.
+
+    Args:
+        session: Its own keyspace is neither used nor changed.
+        keyspace: Lower case letters, digits and underscores.
+        cql_text: ``CREATE TABLE IF NOT EXISTS`` statements without a keyspace, as in ``schemas/*.cql``.
+        replication_factor: Copies of each row per datacenter, for a new keyspace.
+
+    Raises:
+        ValueError: The keyspace's name is not of that form, or the factor is below 1.
+    """
+    if not _NAME.fullmatch(keyspace):
+        raise ValueError(
+            f"{keyspace!r} is not a keyspace name: use lower case letters, digits and underscores"
+        )
+    if replication_factor < 1:
+        raise ValueError(f"the replication factor must be at least 1, not {replication_factor}")
+    session.execute(
+        f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
+        f"{{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication_factor}}}"
+    )
+    # A session of its own: USE would change the caller's.
+    inside = session.cluster.connect(keyspace)
+    try:
+        for statement in statements(cql_text):
+            inside.execute(statement)
+    finally:
+        inside.shutdown()
+
+
+def statements(cql_text: str) -> list[str]:
+    """The statements of a CQL text, without comments and semicolons."""
+    found = [""]
+    for part in _STATEMENT_PART.finditer(cql_text):
+        if part["end"]:
+            found.append("")
+        elif part["comment"]:
+            found[-1] += " "
+        else:
+            found[-1] += part[0]
+    return [statement.strip() for statement in found if statement.strip()]
+
+
+def create_meta(session: Session, *, replication_factor: int = 1) -> None:
+    """Creates keyspace ``kf_meta`` with table ``active_version``, where they are missing."""
+    cql_text = (resources.files("schemas") / "meta.cql").read_text(encoding="utf-8")
+    create_tables(session, META_KEYSPACE, cql_text, replication_factor=replication_factor)
+
+
+def active_version(session: Session, job: str) -> int | None:
+    """The version of a job's tables that readers use; None when none was ever set.
+
+    It is what the last finished transaction wrote, not what some replica still remembers.
+    """
+    query = SimpleStatement(
+        f"SELECT version FROM {META_KEYSPACE}.active_version WHERE job = %s",
+        consistency_level=ConsistencyLevel.SERIAL,
+    )
+    row = session.execute(query, (job,)).one()
+    return None if row is None else int(row.version)
+
+
+def change_active_version(session: Session, job: str, *, expected: int | None, version: int) -> bool:
+    """Makes another version of a job's tables the one readers use, if nobody else did so in the meantime.
+
+    Args:
+        session: Any session.
+        job: The job's name, such as ``driver_stats``.
+        expected: The version that is active now; None when none was ever set.
+        version: The version to make active.
+
+    Returns:
+        Whether it was changed; False when another version than ``expected`` is active.
+    """
+    if expected is None:
+        query = f"INSERT INTO {META_KEYSPACE}.active_version (job, version) VALUES (%s, %s) IF NOT EXISTS"
+        values: tuple[object, ...] = (job, version)
+    else:
+        query = f"UPDATE {META_KEYSPACE}.active_version SET version = %s WHERE job = %s IF version = %s"
+        values = (version, job, expected)
+    return bool(session.execute(query, values).was_applied)
+
+
+def _reasons(error: NoHostAvailable) -> list[object]:
+    return list(error.errors.values()) if isinstance(error.errors, Mapping) and error.errors else [error]
+
+
+def _auth_provider(environment: Mapping[str, str]) -> PlainTextAuthProvider | None:
+    user = environment.get("KF_CASSANDRA_USER")
+    if not user:
+        return None
+    password = environment.get("KF_CASSANDRA_PASSWORD")
+    file = environment.get("KF_CASSANDRA_PASSWORD_FILE")
+    if not password and not file:
+        raise UserError(
+            "KF_CASSANDRA_USER is set: set KF_CASSANDRA_PASSWORD or KF_CASSANDRA_PASSWORD_FILE too"
+        )
+    if not password:
+        assert file is not None
+        try:
+            password = Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UserError(f"KF_CASSANDRA_PASSWORD_FILE cannot be read: {error}") from error
+    return PlainTextAuthProvider(user, password)
+
+
+def _ssl_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
+    if environment.get("KF_CASSANDRA_TLS", "0") in ("", "0"):
+        return None
+    try:
+        return ssl.create_default_context(cafile=environment.get("KF_CASSANDRA_CA_FILE") or None)
+    except OSError as error:
+        raise UserError(f"KF_CASSANDRA_CA_FILE cannot be used: {error}") from error
