@@ -1,0 +1,114 @@
+"""`kappafleet import FORMAT PATH`: public data sets to message lines."""
+
+import gzip
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from kappafleet.errors import UserError
+from kappafleet.importers import FORMATS, Format, Recording, format_named
+from kappafleet.importers.recording import SAMPLES_PER_MESSAGE, message_lines
+
+STDOUT = "-"
+
+
+def import_(
+    format_name: Annotated[
+        str,
+        typer.Argument(metavar="FORMAT", help="; ".join(f"{name}: {f.TITLE}" for name, f in FORMATS.items())),
+    ],
+    path: Annotated[Path, typer.Argument(help="A file of the data set, or its folder.")],
+    out: Annotated[
+        str, typer.Option(help="Where to write: FILE.jsonl, FILE.jsonl.gz, or - for stdout.")
+    ] = STDOUT,
+    samples_per_message: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Most samples in a message; a message also spans less than as many seconds."
+        ),
+    ] = SAMPLES_PER_MESSAGE,
+    vehicle: Annotated[
+        list[str] | None, typer.Option(help="Only this vehicle_id, such as cmap-4107032-1; may be repeated.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
+) -> None:
+    """Turn a public data set into message lines (telemetry/1), ready for `publish` and for `run --from
+    file:`.
+
+    The messages of each vehicle come in time order; a number counts them (seq). Progress goes to stderr.
+    """
+    chosen = format_named(format_name)
+    if not path.exists():
+        raise UserError(f"no such file or folder: {path}")
+    files = chosen.files(path)
+    progress = Progress(
+        TextColumn("import"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files, {task.fields[messages]:,} messages, {task.fields[samples]:,} samples"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    messages = samples = 0
+    vehicles: set[str] = set()
+    with _opened(out) as target, progress:
+        task = progress.add_task("import", total=len(files), messages=0, samples=0)
+
+        def recordings() -> Iterator[Recording]:
+            for file in files:
+                yield from _of_vehicles(chosen, file, vehicle, vehicles)
+                progress.update(task, advance=1, messages=messages, samples=samples)
+
+        for line, count in islice(message_lines(recordings(), samples_per_message), limit):
+            target.write(line.encode() + b"\n")
+            messages += 1
+            samples += count
+    if not messages:
+        wanted = f" of {', '.join(vehicle)}" if vehicle else ""
+        raise UserError(f"{path} holds no samples{wanted}")
+    where = "" if out == STDOUT else f" -> {out}"
+    print(f"{messages:,} messages, {samples:,} samples, {len(vehicles):,} vehicles{where}", file=sys.stderr)
+
+
+def _of_vehicles(chosen: Format, file: Path, wanted: list[str] | None, seen: set[str]) -> Iterator[Recording]:
+    for recording in chosen.recordings(file):
+        if not wanted or recording.vehicle_id in wanted:
+            seen.add(recording.vehicle_id)
+            yield recording
+
+
+@contextmanager
+def _opened(out: str) -> Iterator[BinaryIO]:
+    """The output; a file appears under its name only once it is whole."""
+    if out == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = Path(out)
+    part = target.with_name(target.name + ".part")
+    try:
+        with part.open("wb") as raw:
+            if target.suffix == ".gz":
+                # No name and no time in the header: the same input gives the same bytes.
+                with (
+                    gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+                    io.BufferedWriter(packed, 1 << 16) as buffered,
+                ):
+                    yield buffered
+            else:
+                yield raw
+        os.replace(part, target)
+    except OSError as error:
+        raise UserError(f"{out} can't be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""Public data sets to message lines: one module per format, and the registry of them.
+
+A module of a format has a `NAME`, a one-line `TITLE`, `files(path)` (what it would read, so that progress is
+known) and `recordings(file)` (one file's `Recording`s). Adding a format: write the module, name it in
+`FORMATS`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from kappafleet.errors import UserError
+from kappafleet.importers import driveplotr_nds, nrel_cmap
+from kappafleet.importers.recording import Recording
+
+
+class Format(Protocol):
+    """What a module of a format offers."""
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802 - a module's constant
+
+    @property
+    def TITLE(self) -> str: ...  # noqa: N802
+
+    def files(self, path: Path) -> list[Path]: ...
+
+    def recordings(self, file: Path) -> Iterator[Recording]: ...
+
+
+_MODULES: tuple[Format, ...] = (nrel_cmap, driveplotr_nds)
+
+FORMATS: dict[str, Format] = {module.NAME: module for module in _MODULES}
+
+
+def format_named(name: str) -> Format:
+    """The format called `name`.
+
+    Raises:
+        UserError: there is none; the message lists those there are.
+    """
+    if name not in FORMATS:
+        raise UserError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+__all__ = ["FORMATS", "Format", "Recording", "format_named"]
