@@ -1,0 +1,320 @@
+"""The part of the columnar operator that runs inside the embedded interpreter.
+
+A job's author writes a class that follows :class:`ColumnarFunction`; the operator
+(``io.kappafleet.columnar``) lays the columns of a mini-batch and the state rows of its keys into
+memory that both languages see, and :class:`Runtime` makes numpy arrays of them without copying.
+
+Knows numpy and nothing of Flink, so that kernels and their tests can import it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_TIMER = -(2**63)
+"""The timer of a key that wants none."""
+
+NO_INTEGER = -(2**63)
+"""An integer that a message does not have."""
+
+UNKNOWN = -1
+"""A boolean sample that is missing, and the code of a missing text."""
+
+TEXT_BYTES = 64
+"""Width of the texts, which are UTF-8 padded with zeros."""
+
+Int64s: TypeAlias = NDArray[np.int64]
+Int32s: TypeAlias = NDArray[np.int32]
+Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = NDArray[np.void]
+Samples: TypeAlias = NDArray[Any]
+Texts: TypeAlias = tuple[Int32s, NDArray[np.bytes_]]
+Packed: TypeAlias = tuple[bytes | None, ...]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Batch:
+    """M messages with N samples of K keys, in the order of the log.
+
+    The arrays are views of memory that the next call overwrites: copy what must outlive the call.
+
+    Attributes:
+        samples: by field name, [N]: ``t`` int64 epoch ms; numbers float64 (NaN: missing); booleans int8
+            (-1: unknown). An array that a message did not have is missing throughout.
+        lengths: [M] samples of each message, in order; their sum is N.
+        key_index: [M] the key of each message, 0..K-1.
+        texts: by field name, the code of each message's text ([M], -1: missing) and the texts ([D], S64).
+        integers: by field name, [M] (NO_INTEGER: missing).
+        numbers: by field name, [M] (NaN: missing).
+        arrival_ms: [M] the broker's timestamp, 0: unknown.
+        offset: [M] place in the log.
+        states: [K] state rows, all zeros for a new key; to be changed in place.
+        is_new: [K] whether the key had no state.
+        watermark: event time in ms up to which the input is said to be complete.
+    """
+
+    samples: Mapping[str, Samples]
+    lengths: Int32s
+    key_index: Int32s
+    texts: Mapping[str, Texts]
+    integers: Mapping[str, Int64s]
+    numbers: Mapping[str, Floats]
+    arrival_ms: Int64s
+    offset: Int64s
+    states: Rows
+    is_new: Flags
+    watermark: int
+
+
+@dataclass(slots=True)
+class TimerBatch:
+    """K keys whose event-time timer a watermark has fired.
+
+    Attributes:
+        states: [K] state rows, to be changed in place.
+        timestamps: [K] the timer of each key.
+        watermark: event time in ms, not before any of the timers.
+    """
+
+    states: Rows
+    timestamps: Int64s
+    watermark: int
+
+
+@dataclass(slots=True)
+class Result:
+    """What a call returns, beside the states that it changed in place.
+
+    Attributes:
+        timers: [K] the next event-time timer of each key in ms, or NO_TIMER. It replaces the one before. A
+            timer that the watermark has passed fires at the next watermark; after a firing it has to be later
+            than the one that fired.
+        outputs: by name, the key index of each row [R] and the rows [R] of the declared type. Rows of a key
+            leave in this order.
+        deletions: [K] keys whose state and timer end, or None.
+        counters: [C] increments of the declared counters, or None.
+    """
+
+    timers: Int64s
+    outputs: Mapping[str, tuple[Int32s, Rows]] = field(default_factory=dict)
+    deletions: Flags | None = None
+    counters: Int64s | None = None
+
+
+class ColumnarFunction(Protocol):
+    """A job's logic over mini-batches. Made without arguments, once per subtask.
+
+    Its law: results do not depend on how the log is cut into batches.
+    """
+
+    state_dtype: np.dtype[np.void]
+    """Layout of a key's state: structured, little endian, of fixed size."""
+
+    state_version: int
+    """Grows with every change of ``state_dtype``."""
+
+    counters: tuple[str, ...]
+    """Names of the counters that results carry."""
+
+    outputs: Mapping[str, np.dtype[np.void]]
+    """Layout of the rows of each output."""
+
+    def open(self, settings_json: str, subtask: int) -> None:
+        """Prepares for the first call, with the settings of the specification."""
+
+    def upgrade(self, version: int, row: bytes) -> bytes | np.void:
+        """Returns the state of an older version in the current layout; is asked once per key."""
+
+    def batch(self, batch: Batch) -> Result:
+        """Takes the messages of a mini-batch."""
+
+    def timers(self, fired: TimerBatch) -> Result:
+        """Takes the timers that a watermark has fired, before the watermark is passed on."""
+
+
+class Runtime:
+    """Calls one function for one subtask of the operator.
+
+    Nothing raises into Java: a failing call returns its traceback, as text.
+    """
+
+    def __init__(self, spec_json: str, subtask: int) -> None:
+        spec = json.loads(spec_json)
+        message = spec["message"]
+        self._samples = [("t", np.dtype("<i8"))] + [
+            (f["name"], np.dtype("i1" if f["kind"] == "boolean" else "<f8")) for f in message["samples"]
+        ]
+        self._texts: list[str] = message["texts"]
+        self._integers: list[str] = message["integers"]
+        self._numbers: list[str] = [f["name"] for f in message["numbers"]]
+        function: ColumnarFunction = getattr(importlib.import_module(spec["module"]), spec["class_name"])()
+        check_function(function)
+        function.open(spec["settings_json"], subtask)
+        self._function = function
+        self._outputs = [(name, np.dtype(dtype)) for name, dtype in function.outputs.items()]
+        self._memory: Any = None
+        self._header: Int64s = np.empty(0, np.int64)
+
+    def describe(self) -> str:
+        """The layouts that Java needs, as JSON."""
+        function = self._function
+        return json.dumps(
+            {
+                "state_bytes": function.state_dtype.itemsize,
+                "state_version": function.state_version,
+                "counters": list(function.counters),
+                "outputs": [
+                    {"name": name, "bytes": dtype.itemsize, "fields": _fields(dtype)}
+                    for name, dtype in self._outputs
+                ],
+            }
+        )
+
+    def attach(self, address: int, size: int) -> None:
+        """Learns where the memory of the calls is."""
+        self._memory = (ctypes.c_char * size).from_address(address)
+        self._header = np.frombuffer(self._memory, np.int64)
+
+    def batch(self) -> Packed | str:
+        """Takes the mini-batch that lies in the memory."""
+        return _told(self._batch)
+
+    def timers(self) -> Packed | str:
+        """Takes the fired timers that lie in the memory."""
+        return _told(self._timers)
+
+    def upgrade(self, version: int, row: bytes) -> bytes | str:
+        """Returns one state row in the current layout."""
+        return _told(lambda: self._upgrade(version, row))
+
+    def close(self) -> None:
+        """Lets go of the memory, and closes the function if it can be closed."""
+        self._memory = None
+        self._header = np.empty(0, np.int64)
+        close = getattr(self._function, "close", None)
+        if close is not None:
+            close()
+
+    def _batch(self) -> Packed:
+        batch = self._read_batch()
+        return self._pack(self._function.batch(batch), len(batch.states))
+
+    def _timers(self) -> Packed:
+        keys, watermark, timestamps, states, _ = self._header[:5].tolist()
+        fired = TimerBatch(
+            states=self._array(states, keys, self._function.state_dtype),
+            timestamps=self._array(timestamps, keys, np.dtype("<i8")),
+            watermark=watermark,
+        )
+        return self._pack(self._function.timers(fired), keys)
+
+    def _upgrade(self, version: int, row: bytes) -> bytes:
+        upgraded = self._function.upgrade(version, row)
+        return upgraded if isinstance(upgraded, bytes) else upgraded.tobytes()
+
+    def _array(self, offset: int, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        return np.ndarray(count, dtype, self._memory, offset)
+
+    def _read_batch(self) -> Batch:
+        array = self._array
+        words = (
+            4 + len(self._samples) + 2 + 3 * len(self._texts) + len(self._integers) + len(self._numbers) + 4
+        )
+        header = iter(self._header[:words].tolist())
+        messages, samples, keys, watermark = next(header), next(header), next(header), next(header)
+        int32, int64, float64 = np.dtype("<i4"), np.dtype("<i8"), np.dtype("<f8")
+        return Batch(
+            samples={name: array(next(header), samples, dtype) for name, dtype in self._samples},
+            lengths=array(next(header), messages, int32),
+            key_index=array(next(header), messages, int32),
+            texts={
+                name: (
+                    array(next(header), messages, int32),
+                    _texts(array, next(header), next(header)),
+                )
+                for name in self._texts
+            },
+            integers={name: array(next(header), messages, int64) for name in self._integers},
+            numbers={name: array(next(header), messages, float64) for name in self._numbers},
+            arrival_ms=array(next(header), messages, int64),
+            offset=array(next(header), messages, int64),
+            states=array(next(header), keys, self._function.state_dtype),
+            is_new=array(next(header), keys, np.dtype(np.bool_)),
+            watermark=watermark,
+        )
+
+    def _pack(self, result: Result, keys: int) -> Packed:
+        check_result(result, keys, self._function)
+        parts: list[bytes | None] = [
+            np.ascontiguousarray(result.timers, "<i8").tobytes(),
+            None if result.deletions is None else np.ascontiguousarray(result.deletions, np.bool_).tobytes(),
+            None if result.counters is None else np.ascontiguousarray(result.counters, "<i8").tobytes(),
+        ]
+        for name, _ in self._outputs:
+            output = result.outputs.get(name)
+            if output is None or len(output[1]) == 0:
+                parts += (None, None)
+            else:
+                parts += (np.ascontiguousarray(output[0], "<i4").tobytes(), output[1].tobytes())
+        return tuple(parts)
+
+
+def check_function(function: ColumnarFunction) -> None:
+    """Refuses a function whose layouts cannot be shared with Java.
+
+    Raises:
+        TypeError: saying which one, and why.
+    """
+    for what, dtype in [("state_dtype", function.state_dtype), *function.outputs.items()]:
+        if not isinstance(dtype, np.dtype) or dtype.names is None:
+            raise TypeError(f"{what} is not a structured dtype")
+        if dtype.hasobject or dtype != dtype.newbyteorder("<"):
+            raise TypeError(f"{what} is not of fixed size and little endian")
+
+
+def check_result(result: Result, keys: int, function: ColumnarFunction) -> None:
+    """Refuses a result of the wrong shape before its bytes are read as something else.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    if np.shape(result.timers) != (keys,):
+        raise ValueError(f"timers has the shape {np.shape(result.timers)} for {keys} keys")
+    if result.deletions is not None and np.shape(result.deletions) != (keys,):
+        raise ValueError(f"deletions has the shape {np.shape(result.deletions)} for {keys} keys")
+    if result.counters is not None and np.shape(result.counters) != (len(function.counters),):
+        raise ValueError(f"counters has the shape {np.shape(result.counters)} for {len(function.counters)}")
+    for name, (key_index, rows) in result.outputs.items():
+        if name not in function.outputs:
+            raise ValueError(f"output {name!r} is not declared, only {sorted(function.outputs)}")
+        if rows.dtype != function.outputs[name] or np.shape(key_index) != np.shape(rows):
+            raise ValueError(f"output {name!r}: its rows or their keys are not as declared")
+
+
+def _told(call: Callable[[], T]) -> T | str:
+    try:
+        return call()
+    except BaseException:  # noqa: BLE001  whatever it is, Java has to hear of it
+        return traceback.format_exc()
+
+
+def _texts(array: Any, count: int, offset: int) -> Any:
+    return array(offset, count, np.dtype(f"S{TEXT_BYTES}"))
+
+
+def _fields(dtype: np.dtype[Any]) -> list[dict[str, object]]:
+    fields = []
+    for name, (of, offset, *_) in (dtype.fields or {}).items():
+        fields.append({"name": name, "kind": of.kind, "offset": offset, "size": of.itemsize})
+    return fields

@@ -1,0 +1,224 @@
+package io.kappafleet.columnar;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The columns of one mini-batch while it fills.
+ *
+ * <p>The {@link MessageDecoder} writes the values of one message into the open end of the columns
+ * and either {@link #commit commits} it or begins the next one over it.
+ */
+final class ColumnBatch {
+  /** A boolean that is missing. */
+  static final byte UNKNOWN = -1;
+
+  /** An integer that is missing. */
+  static final long NO_INTEGER = Long.MIN_VALUE;
+
+  private static final int NO_TEXT = -1;
+  private static final int KEPT = 1 << 18;
+
+  final SampleColumn[] samples;
+  final TextDictionary[] dictionaries;
+
+  /** The texts of the open message: UTF-8 bytes, and the length or {@link #NO_TEXT}. */
+  final byte[][] openTexts;
+
+  final int[] openTextLengths;
+  final long[] openIntegers;
+  final double[] openNumbers;
+
+  private long[] times = new long[1024];
+  private int timesEnd;
+  private int timesNext;
+
+  private int messages;
+  private long bytes;
+  private int[] lengths = new int[64];
+  private int[] keyIndex = new int[64];
+  private final int[][] codes;
+  private final long[][] integers;
+  private final double[][] numbers;
+  private long[] arrivals = new long[64];
+  private long[] offsets = new long[64];
+
+  private final Map<String, Integer> indexOfKey = new HashMap<>();
+  private final List<String> keys = new ArrayList<>();
+
+  ColumnBatch(MessageSpec spec) {
+    samples = new SampleColumn[spec.samples().size()];
+    for (int i = 0; i < samples.length; i++) {
+      samples[i] =
+          new SampleColumn(spec.samples().get(i).kind() == MessageSpec.SampleField.Kind.BOOLEAN);
+    }
+    int texts = spec.texts().size();
+    dictionaries = new TextDictionary[texts];
+    openTexts = new byte[texts][TextDictionary.WIDTH];
+    openTextLengths = new int[texts];
+    codes = new int[texts][64];
+    for (int i = 0; i < texts; i++) {
+      dictionaries[i] = new TextDictionary();
+    }
+    openIntegers = new long[spec.integers().size()];
+    integers = new long[openIntegers.length][64];
+    openNumbers = new double[spec.numbers().size()];
+    numbers = new double[openNumbers.length][64];
+  }
+
+  int messages() {
+    return messages;
+  }
+
+  int sampleCount() {
+    return timesEnd;
+  }
+
+  /** Bytes of the messages' bodies. */
+  long bytes() {
+    return bytes;
+  }
+
+  List<String> keys() {
+    return keys;
+  }
+
+  long[] times() {
+    return times;
+  }
+
+  int[] lengths() {
+    return lengths;
+  }
+
+  int[] keyIndex() {
+    return keyIndex;
+  }
+
+  int[] codes(int text) {
+    return codes[text];
+  }
+
+  long[] integers(int column) {
+    return integers[column];
+  }
+
+  double[] numbers(int column) {
+    return numbers[column];
+  }
+
+  long[] arrivals() {
+    return arrivals;
+  }
+
+  long[] offsets() {
+    return offsets;
+  }
+
+  void clear() {
+    messages = 0;
+    bytes = 0;
+    timesEnd = 0;
+    timesNext = 0;
+    if (times.length > KEPT) {
+      times = new long[1024];
+    }
+    for (SampleColumn column : samples) {
+      column.clear();
+    }
+    for (TextDictionary dictionary : dictionaries) {
+      dictionary.clear();
+    }
+    indexOfKey.clear();
+    keys.clear();
+  }
+
+  /** Opens a message, over one that was not committed. */
+  void begin() {
+    timesNext = timesEnd;
+    for (SampleColumn column : samples) {
+      column.begin();
+    }
+    Arrays.fill(openTextLengths, NO_TEXT);
+    Arrays.fill(openIntegers, NO_INTEGER);
+    Arrays.fill(openNumbers, Double.NaN);
+  }
+
+  void addTime(long ms) {
+    if (timesNext == times.length) {
+      times = Arrays.copyOf(times, timesNext * 2);
+    }
+    times[timesNext++] = ms;
+  }
+
+  /** How many times the open message has. */
+  int openTimes() {
+    return timesNext - timesEnd;
+  }
+
+  long firstOpenTime() {
+    return times[timesEnd];
+  }
+
+  long lastOpenTime() {
+    return times[timesNext - 1];
+  }
+
+  /** Makes the open message part of the batch. Every sample column has its length or is absent. */
+  void commit(String key, int bodyBytes, long arrivalMs, long offset) {
+    if (messages == lengths.length) {
+      growMessages();
+    }
+    int m = messages++;
+    bytes += bodyBytes;
+    lengths[m] = timesNext - timesEnd;
+    timesEnd = timesNext;
+    for (SampleColumn column : samples) {
+      column.commit(timesEnd);
+    }
+    for (int i = 0; i < codes.length; i++) {
+      int length = openTextLengths[i];
+      codes[i][m] = length == NO_TEXT ? NO_TEXT : dictionaries[i].code(openTexts[i], length);
+    }
+    for (int i = 0; i < integers.length; i++) {
+      integers[i][m] = openIntegers[i];
+    }
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i][m] = openNumbers[i];
+    }
+    arrivals[m] = arrivalMs;
+    offsets[m] = offset;
+    keyIndex[m] = indexOf(key);
+  }
+
+  private int indexOf(String key) {
+    Integer known = indexOfKey.get(key);
+    if (known != null) {
+      return known;
+    }
+    int index = keys.size();
+    indexOfKey.put(key, index);
+    keys.add(key);
+    return index;
+  }
+
+  private void growMessages() {
+    int size = messages * 2;
+    lengths = Arrays.copyOf(lengths, size);
+    keyIndex = Arrays.copyOf(keyIndex, size);
+    arrivals = Arrays.copyOf(arrivals, size);
+    offsets = Arrays.copyOf(offsets, size);
+    for (int i = 0; i < codes.length; i++) {
+      codes[i] = Arrays.copyOf(codes[i], size);
+    }
+    for (int i = 0; i < integers.length; i++) {
+      integers[i] = Arrays.copyOf(integers[i], size);
+    }
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = Arrays.copyOf(numbers[i], size);
+    }
+  }
+}

@@ -1,0 +1,286 @@
+package io.kappafleet.columnar;
+
+import io.kappafleet.columnar.ColumnarSpec.Limits;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
+import org.apache.flink.api.java.tuple.Tuple5;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.streaming.api.operators.BoundedOneInput;
+import org.apache.flink.streaming.api.operators.InternalTimeServiceManager;
+import org.apache.flink.streaming.api.operators.InternalTimer;
+import org.apache.flink.streaming.api.operators.InternalTimerService;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.operators.Triggerable;
+import org.apache.flink.streaming.api.operators.python.embedded.AbstractEmbeddedPythonFunctionOperator;
+import org.apache.flink.streaming.api.watermark.Watermark;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
+
+/**
+ * Decodes log records to columns, gives mini-batches of them to a job's Python function with the
+ * state of their keys, and sends the rows it returns on.
+ *
+ * <p>A mini-batch ends at a number of messages, of bytes, after a delay, at a checkpoint barrier, a
+ * watermark and the end of input. The function's results must not depend on where. Each key has one
+ * row of state and one event-time timer; timers that a watermark fires reach the function together,
+ * before the watermark is sent on.
+ *
+ * <p>It is a direct subclass of Flink's embedded operator, because only such an operator is given
+ * the Python configuration when the job graph is made.
+ */
+public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOperator<byte[]>
+    implements OneInputStreamOperator<Tuple5<String, byte[], String, Long, Long>, byte[]>,
+        BoundedOneInput,
+        Triggerable<String, VoidNamespace> {
+  private static final long serialVersionUID = 1L;
+
+  /** How many fired timers are given to Python at once. */
+  private static final int MAX_FIRED = 8192;
+
+  /** Rounds of timers at one watermark in which none moved forward, before the job fails. */
+  private static final int MAX_IDLE_ROUNDS = 16;
+
+  private final String specJson;
+
+  private transient ColumnarSpec spec;
+  private transient ColumnBatch batch;
+  private transient MessageDecoder decoder;
+  private transient RejectFrames rejects;
+  private transient Arena arena;
+  private transient PythonFunction function;
+  private transient KeyedRows rows;
+  private transient RowOutputs outputs;
+  private transient ColumnarMetrics metrics;
+  private transient InternalTimerService<VoidNamespace> timers;
+  private transient List<String> firedKeys;
+  private transient long[] firedTimes;
+  private transient int idleRounds;
+  private transient long batchStartedMs;
+  private transient boolean delayPending;
+
+  ColumnarKeyedProcess(String specJson) {
+    super(new Configuration());
+    this.specJson = specJson;
+  }
+
+  @Override
+  public void open() throws Exception {
+    spec = ColumnarSpec.parse(specJson);
+    batch = new ColumnBatch(spec.message());
+    decoder = new MessageDecoder(spec.message(), batch);
+    rejects = new RejectFrames(spec.rejectTable(), spec.tables().get(spec.rejectTable()));
+    arena = new Arena();
+    firedKeys = new ArrayList<>();
+    firedTimes = new long[64];
+    metrics = new ColumnarMetrics(getMetricGroup());
+    timers = getInternalTimerService("columnar", VoidNamespaceSerializer.INSTANCE, this);
+    try {
+      super.open();
+    } catch (InterruptedException e) {
+      throw e;
+    } catch (Exception | LinkageError e) {
+      // Flink's default is to restart for ever, and what is missing now will be missing then.
+      throw new SuppressRestartsException(e);
+    }
+  }
+
+  @Override
+  public void openPythonInterpreter() {
+    int subtask = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask();
+    function = new PythonFunction(interpreter, spec, specJson, subtask);
+    FunctionLayout layout = function.layout();
+    outputs = new RowOutputs(spec, layout, output);
+    metrics.declare(layout.counters());
+    rows =
+        new KeyedRows(
+            this::setCurrentKey,
+            getRuntimeContext()
+                .getState(
+                    new ValueStateDescriptor<>("row", BytePrimitiveArraySerializer.INSTANCE)),
+            timers,
+            function,
+            layout);
+  }
+
+  /** Keys are set once for each distinct key of a batch, not for each record. */
+  @Override
+  public void setKeyContextElement1(StreamRecord record) {}
+
+  @Override
+  public void processElement(StreamRecord<Tuple5<String, byte[], String, Long, Long>> element)
+      throws Exception {
+    Tuple5<String, byte[], String, Long, Long> record = element.getValue();
+    try {
+      decoder.decode(record.f0, record.f1, record.f4, record.f3);
+    } catch (Reject reject) {
+      metrics.rejects.inc();
+      output.collect(
+          new StreamRecord<>(
+              rejects.encode(
+                  record.f1, record.f2, record.f3, record.f4, reject.getMessage())));
+      return;
+    }
+    elementCount = batch.messages();
+    if (elementCount == 1) {
+      startDelay();
+    }
+    Limits limits = spec.limits();
+    if (elementCount >= limits.maxMessages() || batch.bytes() >= limits.maxBytes()) {
+      invokeFinishBundle();
+    }
+  }
+
+  private void startDelay() {
+    batchStartedMs = getProcessingTimeService().getCurrentProcessingTime();
+    if (!delayPending) {
+      delayPending = true;
+      getProcessingTimeService()
+          .registerTimer(batchStartedMs + spec.limits().maxDelayMs(), this::onDelay);
+    }
+  }
+
+  private void onDelay(long ignored) throws Exception {
+    delayPending = false;
+    if (batch.messages() == 0) {
+      return;
+    }
+    long due = batchStartedMs + spec.limits().maxDelayMs();
+    if (getProcessingTimeService().getCurrentProcessingTime() >= due) {
+      invokeFinishBundle();
+    } else {
+      delayPending = true;
+      getProcessingTimeService().registerTimer(due, this::onDelay);
+    }
+  }
+
+  @Override
+  protected void invokeFinishBundle() throws Exception {
+    if (batch.messages() > 0) {
+      flushBatch();
+    }
+    if (!firedKeys.isEmpty()) {
+      flushTimers();
+    }
+    elementCount = 0;
+    if (bundleFinishedCallback != null) {
+      bundleFinishedCallback.run();
+    }
+  }
+
+  private void flushBatch() throws Exception {
+    List<String> keys = batch.keys();
+    long bytes = BatchSections.bytes(batch) + rows.bytes(keys.size());
+    arena.begin(BatchSections.headerWords(batch) + 2, bytes, BatchSections.sections(batch) + 2);
+    BatchSections.write(batch, timers.currentWatermark(), arena);
+    rows.gather(keys, arena);
+    attachIfMoved();
+    long started = System.nanoTime();
+    FunctionResult result = function.batch();
+    metrics.pythonNanos.inc(System.nanoTime() - started);
+    rows.scatter(keys, arena, result, false);
+    outputs.emit(result, keys);
+    metrics.batches.inc();
+    metrics.messages.inc(batch.messages());
+    metrics.samples.inc(batch.sampleCount());
+    metrics.add(result.counters());
+    batch.clear();
+  }
+
+  private void flushTimers() throws IOException {
+    int count = firedKeys.size();
+    arena.begin(5, 8L * count + rows.bytes(count), 3);
+    arena.word(count);
+    arena.word(timers.currentWatermark());
+    arena.put(firedTimes, count);
+    rows.gather(firedKeys, arena);
+    attachIfMoved();
+    long started = System.nanoTime();
+    FunctionResult result = function.timers();
+    metrics.pythonNanos.inc(System.nanoTime() - started);
+    boolean progress = rows.scatter(firedKeys, arena, result, true);
+    outputs.emit(result, firedKeys);
+    metrics.timers.inc(count);
+    metrics.add(result.counters());
+    idleRounds = progress ? 0 : idleRounds + 1;
+    if (idleRounds > MAX_IDLE_ROUNDS) {
+      throw new IllegalStateException(
+          "timers() of " + spec.module() + "." + spec.className()
+              + " keeps asking for timers that have fired already, such as " + firedTimes[0]
+              + " of key " + firedKeys.get(0));
+    }
+    firedKeys.clear();
+  }
+
+  private void attachIfMoved() {
+    if (arena.hasMoved()) {
+      function.attach(arena.address(), arena.size());
+    }
+  }
+
+  /** Collects what a watermark fires; {@link #processWatermark} hands it over. */
+  @Override
+  public void onEventTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
+    int count = firedKeys.size();
+    if (count == firedTimes.length) {
+      firedTimes = Arrays.copyOf(firedTimes, count * 2);
+    }
+    firedTimes[count] = timer.getTimestamp();
+    firedKeys.add(timer.getKey());
+    elementCount = firedKeys.size();
+    if (firedKeys.size() == MAX_FIRED) {
+      flushTimers();
+    }
+  }
+
+  @Override
+  public void onProcessingTime(InternalTimer<String, VoidNamespace> timer) {}
+
+  /**
+   * Everything before the watermark goes out before it: the open batch, the rows of the timers it
+   * fires, and of those that their calls set and that are due as well.
+   */
+  @Override
+  public void processWatermark(Watermark mark) throws Exception {
+    invokeFinishBundle();
+    idleRounds = 0;
+    InternalTimeServiceManager<?> services = getTimeServiceManager().orElseThrow();
+    services.advanceWatermark(mark);
+    while (!firedKeys.isEmpty()) {
+      flushTimers();
+      services.advanceWatermark(mark);
+    }
+    elementCount = 0;
+    output.emitWatermark(mark);
+  }
+
+  /** An idle stream must not overtake the records that came before. */
+  @Override
+  public void processWatermarkStatus(WatermarkStatus status) throws Exception {
+    invokeFinishBundle();
+    super.processWatermarkStatus(status);
+  }
+
+  @Override
+  public void endInput() throws Exception {
+    invokeFinishBundle();
+  }
+
+  @Override
+  public void close() throws Exception {
+    try {
+      if (function != null) {
+        function.close();
+        function = null;
+      }
+    } finally {
+      super.close();
+    }
+  }
+}
