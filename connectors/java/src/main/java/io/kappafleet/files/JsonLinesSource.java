@@ -59,7 +59,7 @@ public final class JsonLinesSource
   @Override
   public SourceReader<Tuple5<String, byte[], String, Long, Long>, LinesSplit> createReader(
       SourceReaderContext context) {
-    return new LinesReader(context, idField, maxLineBytes);
+    return new LinesReader(context.metricGroup(), idField, maxLineBytes);
   }
 
   @Override

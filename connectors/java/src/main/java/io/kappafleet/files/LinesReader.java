@@ -13,10 +13,10 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.apache.flink.api.connector.source.ReaderOutput;
 import org.apache.flink.api.connector.source.SourceReader;
-import org.apache.flink.api.connector.source.SourceReaderContext;
 import org.apache.flink.api.java.tuple.Tuple5;
 import org.apache.flink.core.io.InputStatus;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.groups.SourceReaderMetricGroup;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,11 +49,11 @@ final class LinesReader
   private LineScanner lines;
   private String fileName;
 
-  LinesReader(SourceReaderContext context, String idField, int maxLineBytes) {
+  LinesReader(SourceReaderMetricGroup metrics, String idField, int maxLineBytes) {
     this.keyScan = new KeyScan(idField);
     this.maxLineBytes = maxLineBytes;
-    this.recordsIn = context.metricGroup().getIOMetricGroup().getNumRecordsInCounter();
-    this.bytesIn = context.metricGroup().getIOMetricGroup().getNumBytesInCounter();
+    this.recordsIn = metrics.getIOMetricGroup().getNumRecordsInCounter();
+    this.bytesIn = metrics.getIOMetricGroup().getNumBytesInCounter();
   }
 
   @Override
