@@ -1,0 +1,1 @@
+"""Parameters: one versioned file per job, read into the job's frozen settings."""

@@ -1,0 +1,178 @@
+"""Hours and days of each driver as a keyed PyFlink function.
+
+Input: parts of minutes, keyed by driver. Output: row frames of driver_hour, driver_day and fleet_day.
+A window is written when the watermark closes it (``final``), and again, as the next revision, when a late part comes;
+while it is open it is written at most once a second by the clock, where the job runs live.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Iterable, Iterator
+
+from pyflink.common import Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor
+
+from connectors.rows import FrameEncoder, Value
+from jobs.driver_stats import windows
+from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
+from schemas.tables import table
+
+JOB = "driver_stats"
+MAX_WATERMARK = 2**63 - 1
+HOUR, DAY = "hour", "day"
+
+
+class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
+    """Adds up a driver's parts to hours and days."""
+
+    def __init__(self, emit_every_ms: int | None, keep_ms: int) -> None:
+        """Sets when windows are written and forgotten.
+
+        Args:
+            emit_every_ms: open windows that changed are written so often; None: only when they close (files).
+            keep_ms: a closed window is kept for late parts until the watermark is so far beyond its end.
+        """
+        self._emit_every_ms = emit_every_ms
+        self._keep_ms = keep_ms
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Opens the state: sums by window, and which open windows have changed since they were written."""
+        self._hours = runtime_context.get_map_state(
+            MapStateDescriptor("hours", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
+        )
+        self._days = runtime_context.get_map_state(
+            MapStateDescriptor("days", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
+        )
+        self._changed = runtime_context.get_map_state(
+            MapStateDescriptor("changed", Types.STRING(), Types.LONG())
+        )
+        self._encoders = {name: _RowEncoder(name) for name in ("driver_hour", "driver_day", "fleet_day")}
+        self._too_old = runtime_context.get_metrics_group().counter("parts_too_old")
+
+    def process_element(self, value: tuple[str, bytes], ctx: KeyedProcessFunction.Context) -> Iterable[bytes]:
+        """Folds one part in."""
+        driver_id = value[0]
+        part = windows.read_part(value[1])
+        watermark = ctx.timer_service().current_watermark()
+        hour, day = windows.hour_start(part.minute_start), windows.day_start(part.minute_start)
+        if day + DAY_MS + self._keep_ms <= watermark:
+            # Its windows were forgotten: a row made of this part alone would be wrong.
+            self._too_old.inc()
+            return
+        if hour + HOUR_MS + self._keep_ms > watermark:
+            stored = self._hours.get(hour)
+            sums = WindowSums.from_bytes(stored) if stored is not None else WindowSums()
+            sums.add(part.sums, part.max_kmh)
+            self._hours.put(hour, sums.to_bytes())
+            yield from self._note(ctx, HOUR, hour, hour + HOUR_MS, stored is None, watermark, driver_id)
+        stored = self._days.get(day)
+        fleets: dict[str, bytes] = pickle.loads(stored) if stored is not None else {}
+        fleet = WindowSums.from_bytes(fleets[part.fleet_id]) if part.fleet_id in fleets else WindowSums()
+        fleet.add(part.sums, part.max_kmh)
+        fleets[part.fleet_id] = fleet.to_bytes()
+        self._days.put(day, pickle.dumps(fleets))
+        yield from self._note(ctx, DAY, day, day + DAY_MS, stored is None, watermark, driver_id)
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[bytes]:
+        """Writes what the clock or the watermark asks for, and forgets what is too old."""
+        driver_id = ctx.get_current_key()
+        watermark = ctx.timer_service().current_watermark()
+        if ctx.time_domain().name == "PROCESSING_TIME":
+            for name, start in list(self._changed.items()):
+                kind = name.partition(":")[0]
+                length = HOUR_MS if kind == HOUR else DAY_MS
+                yield from self._rows(kind, start, driver_id, start + length - 1 <= watermark)
+            self._changed.clear()
+            return
+        end = timestamp + 1
+        for kind, length in ((HOUR, HOUR_MS), (DAY, DAY_MS)):
+            state = self._hours if kind == HOUR else self._days
+            closed = end - length
+            if end % length == 0 and state.contains(closed):
+                yield from self._rows(kind, closed, driver_id, True)
+                self._changed.remove(f"{kind}:{closed}")
+                if watermark < MAX_WATERMARK:
+                    ctx.timer_service().register_event_time_timer(end + self._keep_ms)
+        forgotten = timestamp - self._keep_ms
+        for kind, length in ((HOUR, HOUR_MS), (DAY, DAY_MS)):
+            if forgotten % length == 0:
+                start = forgotten - length
+                if self._changed.contains(f"{kind}:{start}"):
+                    yield from self._rows(kind, start, driver_id, True)
+                    self._changed.remove(f"{kind}:{start}")
+                (self._hours if kind == HOUR else self._days).remove(start)
+
+    def _note(
+        self,
+        ctx: KeyedProcessFunction.Context,
+        kind: str,
+        start: int,
+        end: int,
+        is_new: bool,
+        watermark: int,
+        driver_id: str,
+    ) -> Iterator[bytes]:
+        """Sees to it that a changed window is written: by its own timer, by the clock, or now if it is late."""
+        timers = ctx.timer_service()
+        if is_new:
+            timers.register_event_time_timer(end - 1 if end - 1 > watermark else end + self._keep_ms)
+        if self._emit_every_ms is not None:
+            self._changed.put(f"{kind}:{start}", start)
+            now = time.time_ns() // 1_000_000
+            timers.register_processing_time_timer(now - now % self._emit_every_ms + self._emit_every_ms)
+        elif end - 1 <= watermark:
+            yield from self._rows(kind, start, driver_id, True)
+
+    def _rows(self, kind: str, start: int, driver_id: str, final: bool) -> Iterator[bytes]:
+        """The rows of one window as it stands; a final one counts as the next revision from then on."""
+        now_ms = time.time_ns() // 1_000_000
+        if kind == HOUR:
+            sums = WindowSums.from_bytes(self._hours.get(start))
+            yield self._encoders["driver_hour"].row(
+                {"driver_id": driver_id, "day": windows.day_text(start), "hour_start": start},
+                sums, start + HOUR_MS, final, now_ms,
+            )  # fmt: skip
+            if final:
+                sums.finals += 1
+                self._hours.put(start, sums.to_bytes())
+            return
+        fleets: dict[str, bytes] = pickle.loads(self._days.get(start))
+        total = WindowSums()
+        for fleet_id, data in fleets.items():
+            fleet = WindowSums.from_bytes(data)
+            total.add(fleet.sums, fleet.max_kmh)
+            total.finals = max(total.finals, fleet.finals)
+            yield self._encoders["fleet_day"].row(
+                {"fleet_id": fleet_id, "day": windows.day_text(start), "driver_id": driver_id},
+                fleet, start + DAY_MS, final, now_ms,
+            )  # fmt: skip
+            fleet.finals += int(final)
+            fleets[fleet_id] = fleet.to_bytes()
+        yield self._encoders["driver_day"].row(
+            {"driver_id": driver_id, "month": windows.month_text(start), "day": windows.day_text(start)},
+            total, start + DAY_MS, final, now_ms,
+        )  # fmt: skip
+        if final:
+            self._days.put(start, pickle.dumps(fleets))
+
+
+class _RowEncoder:
+    """Rows of one of the window tables, whose columns beside the key are the same."""
+
+    def __init__(self, name: str) -> None:
+        spec = table(JOB, name)
+        self._columns = [column.name for column in spec.columns]
+        self._encoder = FrameEncoder(spec)
+
+    def row(self, key: dict[str, Value], sums: WindowSums, end_ms: int, final: bool, now_ms: int) -> bytes:
+        values: dict[str, Value] = {
+            **key,
+            **sums.metrics(),
+            "final": final,
+            "revision": sums.finals,
+            "updated_at": now_ms,
+        }
+        return self._encoder.encode(sums.write_us(end_ms, final), [values.get(name) for name in self._columns])

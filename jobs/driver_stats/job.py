@@ -1,0 +1,98 @@
+"""driver_stats, wired: the log -> vehicles (columnar kernel) -> drivers (hours and days) -> tables.
+
+Runs in this process (``kappafleet run driver_stats``) and on any cluster::
+
+    flink run -py jobs/driver_stats/job.py -pyfs . --from rabbitmq: --to cassandra: --set trip.stop_s=0
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from pyflink.common import Types
+from pyflink.datastream import StreamExecutionEnvironment
+
+from connectors.columnar import ColumnarSpec, Limits, MessageSpec, NumberField, SampleField, columnar
+from connectors.ends import LogSource, RowSink
+from jobs.driver_stats.driver_windows import DriverWindows
+from jobs.driver_stats.outputs import outputs
+from jobs.driver_stats.settings import Settings
+from schemas.messages import message
+from schemas.tables import table, tables, to_json
+
+JOB = "driver_stats"
+SCHEMA = "telemetry/1"
+EXCHANGE = "telemetry"
+
+
+def vehicle_operator(settings: Settings, live: bool) -> ColumnarSpec:
+    """The specification of the columnar operator keyed by vehicle."""
+    declared = message(SCHEMA)
+
+    def number(field: object) -> dict[str, float]:
+        bounds = {"min": getattr(field, "minimum", None), "max": getattr(field, "maximum", None)}
+        return {name: float(value) for name, value in bounds.items() if value is not None}
+
+    return ColumnarSpec(
+        module="jobs.driver_stats.operator",
+        class_name="VehicleOperator",
+        settings_json=json.dumps({"settings": settings.model_dump(), "live": live}),
+        message=MessageSpec(
+            schema_id=declared.schema_id,
+            id_field=declared.id_field,
+            texts=declared.texts,
+            integers=declared.integers,
+            numbers=tuple(NumberField(field.name, **number(field)) for field in declared.numbers),
+            samples=(
+                *(SampleField(field.name, "number", **number(field)) for field in declared.number_samples),
+                *(SampleField(name, "boolean") for name in declared.boolean_samples),
+            ),
+            max_id_bytes=declared.max_id_bytes,
+            max_message_bytes=settings.message.max_bytes,
+            max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
+            allowed_lateness_ms=round(settings.window.allowed_lateness_s * 1000),
+        ),
+        outputs=outputs(settings),
+        tables_json=to_json(tables(JOB)),
+        reject_table=table(JOB, "reject").index,
+        limits=Limits(settings.batch.max_messages, settings.batch.max_bytes, settings.batch.max_delay_ms),
+    )
+
+
+def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, settings: Settings) -> None:
+    """Adds the whole job to ``env``: the same operators under the same uids, whatever its ends."""
+    records = source.records(
+        env,
+        id_field=message(SCHEMA).id_field,
+        delay_ms=round(settings.watermark.delay_s * 1000),
+        idle_ms=round(settings.watermark.idle_s * 1000),
+        max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
+    )
+    vehicles = columnar(
+        records, vehicle_operator(settings, source.live), uid="vehicles", name="vehicles: minutes, trips, events"
+    )
+    drivers = (
+        vehicles.streams["part"]
+        .key_by(_driver_id, key_type=Types.STRING())
+        .process(
+            DriverWindows(
+                emit_every_ms=round(settings.live.emit_s * 1000) if source.live else None,
+                keep_ms=round(settings.state.window_keep_s * 1000),
+            ),
+            output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()),
+        )
+        .uid("drivers")
+        .name("drivers: hours and days")
+    )
+    sink.attach(vehicles.rows.union(drivers), to_json(tables(JOB)))
+
+
+def _driver_id(part: tuple[str, bytes]) -> str:
+    return part[0]
+
+
+if __name__ == "__main__":
+    from jobs.launch import main
+
+    main(JOB, sys.argv[1:])

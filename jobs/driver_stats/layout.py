@@ -1,0 +1,180 @@
+"""Record layouts of the vehicle kernel: the state of a vehicle and the rows it produces.
+
+Texts are 64 bytes, zero padded, seen as 8 words (``u8``): Numba compares and copies them as numbers, and a view
+as ``S64`` gives the text back. Times are epoch milliseconds UTC; NONE stands for "no time".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+NONE = -(2**63)
+TEXT_WORDS = 8
+
+# What is accumulated, as integers, so that sums do not depend on their order.
+N, FOLDS, DRIVE_MS, IDLE_MS, STOPPED_MS, DISTANCE_UM, ACCEL, BRAKE, CORNER = range(9)
+ACCUMULATORS = 9
+
+# Axes of harsh events; also the index into EVENT_TYPES.
+AXES = 3
+EVENT_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner")
+SEVERITIES = ("low", "medium", "high")
+LIVE_STATES = ("driving", "idle", "stopped")
+
+STATE_VERSION = 1
+
+STATE = np.dtype(
+    [
+        # the sample before
+        ("last_t", "<i8"),
+        ("last_lat", "<f8"),
+        ("last_lon", "<f8"),
+        ("last_odometer_m", "<f8"),
+        ("last_heading", "<f8"),
+        ("last_speed_kmh", "<f8"),
+        ("last_standing", "i1"),
+        ("last_ignition", "i1"),
+        # who drives what
+        ("known", "i1"),
+        ("vehicle_class", "<i4"),
+        ("driver", "<u8", (TEXT_WORDS,)),
+        ("fleet", "<u8", (TEXT_WORDS,)),
+        # the open minute: its total is minute + part; part is what the driver's windows have not been told yet
+        ("minute_start", "<i8"),
+        ("minute", "<i8", (ACCUMULATORS,)),
+        ("minute_max_kmh", "<f8"),
+        ("minute_lat", "<f8"),
+        ("minute_lon", "<f8"),
+        ("minute_emissions", "<i4"),
+        ("minute_dirty", "i1"),
+        ("part", "<i8", (ACCUMULATORS,)),
+        ("part_max_kmh", "<f8"),
+        # the open trip; tail is the standing at its end, which belongs to it only if it moves on
+        ("trip_start", "<i8"),
+        ("trip_end", "<i8"),
+        ("trip", "<i8", (ACCUMULATORS,)),
+        ("trip_max_kmh", "<f8"),
+        ("trip_start_lat", "<f8"),
+        ("trip_start_lon", "<f8"),
+        ("trip_end_lat", "<f8"),
+        ("trip_end_lon", "<f8"),
+        ("trip_emissions", "<i4"),
+        ("trip_emitted_folds", "<i8"),
+        ("tail", "<i8", (ACCUMULATORS,)),
+        ("tail_end", "<i8"),
+        ("tail_lat", "<f8"),
+        ("tail_lon", "<f8"),
+        # open harsh events by axis; a start of NONE means that there is none
+        ("event_start", "<i8", (AXES,)),
+        ("event_end", "<i8", (AXES,)),
+        ("event_samples", "<i8", (AXES,)),
+        ("event_peak", "<f8", (AXES,)),
+        ("event_threshold", "<f8", (AXES,)),
+        ("event_lat", "<f8", (AXES,)),
+        ("event_lon", "<f8", (AXES,)),
+        ("event_speed_kmh", "<f8", (AXES,)),
+        ("event_dirty", "i1", (AXES,)),
+        # the newest live row
+        ("live_t", "<i8"),
+    ]
+)
+
+_METRICS = [
+    ("n_samples", "<i8"),
+    ("folds", "<i8"),
+    ("distance_km", "<f8"),
+    ("drive_s", "<f8"),
+    ("idle_s", "<f8"),
+    ("stopped_s", "<f8"),
+    ("max_speed_kmh", "<f8"),
+    ("mean_speed_kmh", "<f8"),
+    ("harsh_accel", "<i8"),
+    ("harsh_brake", "<i8"),
+    ("harsh_corner", "<i8"),
+]
+_WHO = [("driver", "<u8", (TEXT_WORDS,)), ("fleet", "<u8", (TEXT_WORDS,))]
+
+MINUTE_ROW = np.dtype(
+    [
+        ("key", "<i4"),
+        *_WHO,
+        ("minute_start", "<i8"),
+        ("lat", "<f8"),
+        ("lon", "<f8"),
+        *_METRICS,
+        ("final", "i1"),
+        ("revision", "<i8"),
+        ("write_us", "<i8"),
+    ]
+)
+
+TRIP_ROW = np.dtype(
+    [
+        ("key", "<i4"),
+        *_WHO,
+        ("vehicle_class", "<i4"),
+        ("start_ms", "<i8"),
+        ("end_ms", "<i8"),
+        ("start_lat", "<f8"),
+        ("start_lon", "<f8"),
+        ("end_lat", "<f8"),
+        ("end_lon", "<f8"),
+        *_METRICS,
+        ("final", "i1"),
+        ("revision", "<i8"),
+        ("write_us", "<i8"),
+    ]
+)
+
+EVENT_ROW = np.dtype(
+    [
+        ("key", "<i4"),
+        *_WHO,
+        ("type", "<i4"),
+        ("severity", "<i4"),
+        ("start_ms", "<i8"),
+        ("end_ms", "<i8"),
+        ("duration_s", "<f8"),
+        ("peak", "<f8"),
+        ("lat", "<f8"),
+        ("lon", "<f8"),
+        ("speed_kmh", "<f8"),
+        ("n_samples", "<i8"),
+        ("write_us", "<i8"),
+    ]
+)
+
+LIVE_ROW = np.dtype(
+    [
+        ("key", "<i4"),
+        *_WHO,
+        ("event_ms", "<i8"),
+        ("state", "<i4"),
+        ("trip_start", "<i8"),
+        ("lat", "<f8"),
+        ("lon", "<f8"),
+        ("heading", "<f8"),
+        ("speed_kmh", "<f8"),
+        ("write_us", "<i8"),
+    ]
+)
+
+# A driver's share of a vehicle's minute since the last one sent: deltas, which the driver's windows add up.
+PART_ROW = np.dtype(
+    [
+        ("key", "<i4"),
+        *_WHO,
+        ("minute_start", "<i8"),
+        ("event_ms", "<i8"),
+        ("sums", "<i8", (ACCUMULATORS,)),
+        ("max_kmh", "<f8"),
+    ]
+)
+
+
+def with_texts(dtype: np.dtype[np.void]) -> np.dtype[np.void]:
+    """The same layout with texts as ``S64`` in place of words, for whoever reads the rows."""
+    fields = dtype.fields or {}
+    words = np.dtype(("<u8", (TEXT_WORDS,)))
+    formats = ["S64" if fields[name][0] == words else fields[name][0] for name in dtype.names or ()]
+    return np.dtype({"names": list(dtype.names or ()), "formats": formats, "offsets": [f[1] for f in fields.values()]})

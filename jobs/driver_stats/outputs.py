@@ -1,0 +1,105 @@
+"""Where the kernel's rows go: the columns of each table from the fields of its row layout."""
+
+from __future__ import annotations
+
+from connectors.columnar import Column, OutputSpec
+from jobs.driver_stats.layout import EVENT_TYPES, LIVE_STATES, SEVERITIES
+from jobs.driver_stats.settings import Settings
+from schemas.tables import table
+
+JOB = "driver_stats"
+
+DRIVER = Column("text_or_key", "driver", constant="unknown:")
+"""A vehicle of which no driver is known drives as ``unknown:<vehicle_id>``."""
+
+UNSET = Column("unset")
+
+_WHO = {"vehicle_id": Column("key"), "driver_id": DRIVER, "fleet_id": Column("text", "fleet")}
+
+_METRICS = {
+    name: Column("double", name)
+    for name in ("distance_km", "drive_s", "idle_s", "stopped_s", "max_speed_kmh", "mean_speed_kmh")
+} | {name: Column("int", name) for name in ("harsh_accel", "harsh_brake", "harsh_corner")}
+
+_RESULT = {
+    "n_samples": Column("bigint", "n_samples"),
+    "final": Column("boolean", "final"),
+    "revision": Column("int", "revision"),
+    "updated_at": Column("now"),
+}
+
+_PLACE = {name: Column("double", name) for name in ("lat", "lon")}
+
+
+def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
+    spec = table(JOB, name)
+    unknown = columns.keys() - {column.name for column in spec.columns}
+    if unknown:
+        raise ValueError(f"table {name} has no column {', '.join(sorted(unknown))}")
+    return OutputSpec(
+        kind="table",
+        name=name,
+        table=spec.index,
+        write_us="write_us",
+        columns=tuple(columns.get(column.name, UNSET) for column in spec.columns),
+    )
+
+
+def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
+    """The tables that the vehicle kernel fills, and the stream of parts for the drivers' windows."""
+    return (
+        _table(
+            "vehicle_minute",
+            _WHO
+            | _PLACE
+            | _METRICS
+            | _RESULT
+            | {"day": Column("day", "minute_start"), "minute_start": Column("timestamp", "minute_start")},
+        ),
+        _table(
+            "trip",
+            _WHO
+            | _METRICS
+            | _RESULT
+            | {name: Column("double", name) for name in ("start_lat", "start_lon", "end_lat", "end_lon")}
+            | {
+                "month": Column("month", "start_ms"),
+                "start_time": Column("timestamp", "start_ms"),
+                "end_time": Column("timestamp", "end_ms"),
+                "vehicle_class": Column("enum", "vehicle_class", names=settings.vehicle_classes()),
+            },
+        ),
+        _table(
+            "driver_event",
+            _WHO
+            | _PLACE
+            | {
+                "day": Column("day", "start_ms"),
+                "event_time": Column("timestamp", "start_ms"),
+                "start_time": Column("timestamp", "start_ms"),
+                "end_time": Column("timestamp", "end_ms"),
+                "duration_s": Column("double", "duration_s"),
+                "type": Column("enum", "type", names=EVENT_TYPES),
+                "severity": Column("enum", "severity", names=SEVERITIES),
+                "peak": Column("double", "peak"),
+                "unit": Column("const", constant="m/s2"),
+                "speed_kmh": Column("double", "speed_kmh"),
+                "n_samples": Column("bigint", "n_samples"),
+                "updated_at": Column("now"),
+            },
+        ),
+        _table(
+            "vehicle_live",
+            _WHO
+            | _PLACE
+            | {
+                "event_time": Column("timestamp", "event_ms"),
+                "state": Column("enum", "state", names=LIVE_STATES),
+                "trip_start": Column("timestamp", "trip_start"),
+                "heading": Column("double", "heading"),
+                "speed_kmh": Column("double", "speed_kmh"),
+                "updated_at": Column("now"),
+            },
+        ),
+        OutputSpec(kind="stream", name="part", key_field="driver", event_ms="event_ms"),
+    )

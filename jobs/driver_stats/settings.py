@@ -1,0 +1,152 @@
+"""The frozen settings of driver_stats, read from conf/driver_stats.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from conf.parameters import Frozen, load
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Watermark(Frozen):
+    """How far the watermark stays behind the newest event time."""
+
+    delay_s: NotNegative
+    idle_s: Positive
+
+
+class Window(Frozen):
+    """How late a message may be."""
+
+    allowed_lateness_s: NotNegative
+
+
+class Clock(Frozen):
+    """How far ahead of its arrival a message may be."""
+
+    max_ahead_s: NotNegative
+
+
+class Sample(Frozen):
+    """Up to which gap a sample covers the time since the one before it."""
+
+    max_gap_s: Annotated[float, Field(gt=0, le=3600)]
+
+
+class Standing(Frozen):
+    """Below which speed a vehicle stands."""
+
+    speed_kmh: NotNegative
+
+
+class Idle(Frozen):
+    """Up to which gap the time between two standing samples counts as standing."""
+
+    max_gap_s: Annotated[float, Field(ge=0, le=3600)]
+
+
+class Trip(Frozen):
+    """What ends a trip."""
+
+    gap_s: Positive
+    stop_s: NotNegative
+
+
+class Gps(Frozen):
+    """What is plausible for a distance from positions or from the odometer."""
+
+    max_speed_kmh: Positive
+
+
+class HarshClass(Frozen):
+    """Thresholds of one vehicle class in m/s²."""
+
+    accel_ms2: Positive
+    brake_ms2: Positive
+    corner_ms2: Positive
+
+
+class Harsh(Frozen):
+    """Harsh events: thresholds by vehicle class; accel_ms2, brake_ms2 and corner_ms2 override every class."""
+
+    rearm_ratio: Annotated[float, Field(gt=0, le=1)]
+    min_speed_kmh: NotNegative
+    corner_min_speed_kmh: NotNegative
+    max_gap_s: Positive
+    default_class: str
+    classes: dict[str, HarshClass]
+    accel_ms2: Positive | None = None
+    brake_ms2: Positive | None = None
+    corner_ms2: Positive | None = None
+
+    @model_validator(mode="after")
+    def _default_class_exists(self) -> Self:
+        if self.default_class not in self.classes:
+            raise ValueError(f"default_class {self.default_class} is none of {', '.join(self.classes)}")
+        return self
+
+
+class Live(Frozen):
+    """How often open results are written."""
+
+    interval_s: NotNegative
+    emit_s: Positive
+
+
+class State(Frozen):
+    """When a silent vehicle and a closed window are forgotten."""
+
+    vehicle_ttl_s: Positive
+    window_keep_s: NotNegative
+
+
+class Message(Frozen):
+    """Bounds of a message."""
+
+    max_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)]
+
+
+class Batch(Frozen):
+    """Mini-batches of the columnar operator."""
+
+    max_messages: Annotated[int, Field(ge=1, le=1_000_000)]
+    max_bytes: Annotated[int, Field(ge=1024)]
+    max_delay_ms: Annotated[int, Field(ge=1)]
+
+
+class Settings(Frozen):
+    """Every parameter of driver_stats."""
+
+    version: int
+    watermark: Watermark
+    window: Window
+    clock: Clock
+    sample: Sample
+    standing: Standing
+    idle: Idle
+    trip: Trip
+    gps: Gps
+    harsh: Harsh
+    live: Live
+    state: State
+    message: Message
+    batch: Batch
+
+    @classmethod
+    def load(cls, overrides: Sequence[str] = ()) -> Settings:
+        """The parameters of conf/driver_stats.yaml with ``name=value`` overrides.
+
+        Raises:
+            conf.parameters.ParameterError: an unknown name or a refused value.
+        """
+        return load("driver_stats", cls, overrides)
+
+    def vehicle_classes(self) -> tuple[str, ...]:
+        """The vehicle classes in the order of the kernel's threshold rows; the default class is the first."""
+        others = [name for name in self.harsh.classes if name != self.harsh.default_class]
+        return (self.harsh.default_class, *others)

@@ -1,0 +1,115 @@
+"""Hours and days of a driver: pure arithmetic on what the vehicle kernel sends of each minute.
+
+A window's sums are integers (milliseconds, micrometres, counts), so neither the order of the parts nor a replay
+changes them; only a row's last conversion makes kilometres and seconds of them.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from jobs.driver_stats.layout import (
+    ACCEL,
+    ACCUMULATORS,
+    BRAKE,
+    CORNER,
+    DISTANCE_UM,
+    DRIVE_MS,
+    FOLDS,
+    IDLE_MS,
+    PART_ROW,
+    STOPPED_MS,
+    N,
+)
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+_PART = struct.Struct(f"<i64s64sqq{ACCUMULATORS}qd")
+assert _PART.size == PART_ROW.itemsize, "the layout of a part is that of layout.PART_ROW"
+_SUMS = struct.Struct(f"<{ACCUMULATORS}qdi")
+
+
+class Part(NamedTuple):
+    """A driver's share of one vehicle's minute since the last one sent."""
+
+    fleet_id: str
+    minute_start: int
+    sums: tuple[int, ...]
+    max_kmh: float
+
+
+def read_part(row: bytes) -> Part:
+    """Reads a record of layout.PART_ROW."""
+    _, _, fleet, minute_start, _, *sums, max_kmh = _PART.unpack(row)
+    return Part(fleet.rstrip(b"\0").decode(), minute_start, tuple(sums), max_kmh)
+
+
+@dataclass(slots=True)
+class WindowSums:
+    """What a window holds: integer sums, the maximum speed, and how often it was written as final."""
+
+    sums: list[int] = field(default_factory=lambda: [0] * ACCUMULATORS)
+    max_kmh: float = math.nan
+    finals: int = 0
+
+    def add(self, sums: tuple[int, ...] | list[int], max_kmh: float) -> None:
+        """Folds a part or another window in."""
+        self.sums = [mine + other for mine, other in zip(self.sums, sums, strict=True)]
+        if not self.max_kmh >= max_kmh and max_kmh == max_kmh:
+            self.max_kmh = max_kmh
+
+    def to_bytes(self) -> bytes:
+        """The form that is kept in Flink's state."""
+        return _SUMS.pack(*self.sums, self.max_kmh, self.finals)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> WindowSums:
+        """Reads ``to_bytes``."""
+        *sums, max_kmh, finals = _SUMS.unpack(data)
+        return cls(sums, max_kmh, finals)
+
+    def metrics(self) -> dict[str, float | int | None]:
+        """The metric columns; None where there is no value."""
+        distance_km = self.sums[DISTANCE_UM] / 1e9
+        drive_ms = self.sums[DRIVE_MS]
+        return {
+            "distance_km": distance_km,
+            "drive_s": drive_ms / 1e3,
+            "idle_s": self.sums[IDLE_MS] / 1e3,
+            "stopped_s": self.sums[STOPPED_MS] / 1e3,
+            "max_speed_kmh": None if math.isnan(self.max_kmh) else self.max_kmh,
+            "mean_speed_kmh": distance_km / (drive_ms / 3.6e6) if drive_ms > 0 else None,
+            "harsh_accel": self.sums[ACCEL],
+            "harsh_brake": self.sums[BRAKE],
+            "harsh_corner": self.sums[CORNER],
+            "n_samples": self.sums[N],
+        }
+
+    def write_us(self, window_end_ms: int, final: bool) -> int:
+        """The upsert's write time: grows with what the window contains, never with a clock."""
+        return window_end_ms * 1000 + 2 * self.sums[FOLDS] + int(final)
+
+
+def hour_start(ms: int) -> int:
+    """Start of the hour, UTC."""
+    return ms - ms % HOUR_MS
+
+
+def day_start(ms: int) -> int:
+    """Start of the day, UTC."""
+    return ms - ms % DAY_MS
+
+
+def day_text(ms: int) -> str:
+    """``2026-11-21``."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def month_text(ms: int) -> str:
+    """``2026-11``."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m")

@@ -1,0 +1,1 @@
+"""Messages and tables: the one place where a column is named."""
