@@ -1,0 +1,451 @@
+package io.kappafleet.columnar;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class MessageDecoderTest {
+  private static final long T = 1_700_000_000_000L;
+
+  private final ColumnBatch batch = new ColumnBatch(Specs.telemetry());
+  private final MessageDecoder decoder = new MessageDecoder(Specs.telemetry(), batch);
+
+  @Test
+  void everyDeclaredFieldBecomesAColumn() {
+    accept(
+        """
+        {"schema": "telemetry/1", "vehicle_id": "v1", "driver_id": "ann", "fleet_id": "north",
+         "seq": 7, "lat": 52.5, "samples": {"t": [1700000000000, 1700000001000],
+         "speed": [1.5, null], "odometer": [12, -3e2], "ignition": [true, false]}}
+        """);
+
+    assertThat(Arrays.copyOf(batch.times(), 2)).containsExactly(T, T + 1000);
+    assertThat(numbers(0)).containsExactly(1.5, Double.NaN);
+    assertThat(numbers(1)).containsExactly(12, -300);
+    assertThat(flags()).containsExactly(1, 0);
+    assertThat(batch.lengths()[0]).isEqualTo(2);
+    assertThat(text(0, 0)).isEqualTo("ann");
+    assertThat(text(1, 0)).isEqualTo("north");
+    assertThat(batch.integers(0)[0]).isEqualTo(7);
+    assertThat(batch.numbers(0)[0]).isEqualTo(52.5);
+    assertThat(batch.arrivals()[0]).isZero();
+    assertThat(batch.offsets()[0]).isEqualTo(5);
+    assertThat(batch.keys()).containsExactly("v1");
+  }
+
+  @Test
+  void whatIsNotThereOrNullIsMissing() {
+    accept(message("\"t\":[1700000000000]"));
+    accept(
+        """
+        {"vehicle_id":"v1","driver_id":null,"fleet_id":"","seq":null,"lat":null,
+         "samples":{"t":[1700000000000],"speed":null,"ignition":[null]}}
+        """);
+
+    assertThat(numbers(0)).containsExactly(Double.NaN, Double.NaN);
+    assertThat(flags()).containsExactly(-1, -1);
+    for (int m = 0; m < 2; m++) {
+      assertThat(batch.codes(0)[m]).isEqualTo(-1);
+      assertThat(batch.codes(1)[m]).isEqualTo(-1);
+      assertThat(batch.integers(0)[m]).isEqualTo(Long.MIN_VALUE);
+      assertThat(batch.numbers(0)[m]).isNaN();
+    }
+  }
+
+  @Test
+  void theOrderOfFieldsDoesNotMatter() {
+    accept(
+        """
+        {"samples":{"ignition":[true],"speed":[9],"t":[1700000000000]},"seq":1,"vehicle_id":"v1",
+         "schema":"telemetry/1"}
+        """);
+    assertThat(numbers(0)).containsExactly(9);
+    assertThat(batch.integers(0)[0]).isEqualTo(1);
+  }
+
+  @Test
+  void unknownFieldsAreSkippedWhateverTheyHold() {
+    accept(
+        """
+        {"vehicle_id":"v1","x":{"t":[1],"samples":{"speed":["a"]},"deep":[[[{"vehicle_id":"v9"}]]]},
+         "y":[1,2,{"z":null}],"samples":{"rpm":[1,2,3,"four",{"t":[0]}],"t":[1700000000000]}}
+        """);
+    assertThat(batch.sampleCount()).isEqualTo(1);
+  }
+
+  @Test
+  void escapesInNamesAndTextsAreDecoded() {
+    accept(
+        """
+        {"vehicle\\u005fid":"v\\u0031","driver_id":"J\\u00f6rg \\"\\ud83d\\ude97\\" \\\\",
+         "samples":{"\\u0074":[1700000000000],"spee\\u0064":[3]}}
+        """);
+    assertThat(text(0, 0)).isEqualTo("Jörg \"\uD83D\uDE97\" \\");
+    assertThat(numbers(0)).containsExactly(3);
+  }
+
+  @Test
+  void textsAreEncodedOnceForABatch() {
+    for (int i = 0; i < 300; i++) {
+      accept(
+          "{\"vehicle_id\":\"v1\",\"driver_id\":\"d" + i % 100
+              + "\",\"samples\":{\"t\":[1700000000000]}}");
+    }
+    assertThat(batch.dictionaries[0].size()).isEqualTo(100);
+    for (int i = 0; i < 300; i++) {
+      assertThat(batch.codes(0)[i]).isEqualTo(i % 100);
+      assertThat(text(0, i)).isEqualTo("d" + i % 100);
+    }
+  }
+
+  @Test
+  void aTextMayFillItsWholeWidth() {
+    String wide = "ä".repeat(32);
+    accept(
+        "{\"vehicle_id\":\"v1\",\"driver_id\":\"" + wide + "\",\"samples\":{\"t\":["
+            + T + "]}}");
+    assertThat(text(0, 0)).isEqualTo(wide);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "0", "-0.0", "-0", "12", "1.5", "0.1", "3.141592653589793", "1e-5", "2.5E+3", "399.99999999",
+        "4.35", "0.000001", "123.456789012345678", "1e-400", "2.2250738585072011e-308", "100000e-5"
+      })
+  void numbersAreThoseOfTheStandardParser(String number) {
+    accept(message("\"t\":[1700000000000],\"odometer\":[" + number + "]"));
+    // An integer has no sign of zero, as in every JSON library; all else is bit for bit the same.
+    double expected = number.equals("-0") ? 0.0 : Double.parseDouble(number);
+    assertThat(Double.doubleToRawLongBits(numbers(1)[0]))
+        .isEqualTo(Double.doubleToRawLongBits(expected));
+  }
+
+  @Test
+  void randomNumbersAreThoseOfTheStandardParser() {
+    Random random = new Random(7);
+    for (int i = 0; i < 20_000; i++) {
+      double value = Double.longBitsToDouble(random.nextLong());
+      String text =
+          switch (i % 3) {
+            case 0 -> Double.toString(Double.isFinite(value) ? value : i);
+            case 1 -> Double.toString(random.nextInt(2_000_000) / 1000.0);
+            default -> random.nextLong(1L << 60) + "." + random.nextInt(1_000_000_000);
+          };
+      batch.clear();
+      accept(message("\"t\":[1700000000000],\"odometer\":[" + text + "]"));
+      assertThat(numbers(1)[0]).describedAs(text).isEqualTo(Double.parseDouble(text));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "   ",
+        "null",
+        "[]",
+        "17",
+        "rubbish",
+        "{",
+        "{\"vehicle_id\"",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000]",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000]}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000]}} x",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000]}}{}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[NaN]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[Infinity]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[01]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1.]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[.5]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[+1]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1,]}}",
+        "{'vehicle_id':'v1'}",
+        "{\"vehicle_id\":\"v1\" \"samples\":{}}",
+        "{\"vehicle_id\":\"v1\",\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000]},\"samples\":{}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"t\":[1700000000000]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1],\"speed\":[2]}}"
+      })
+  void whatIsNotOneJsonObjectIsRefused(String body) {
+    refuse(body, "not_json");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{'schema':'telemetry/2','vehicle_id':'v1','samples':{'t':[T]}} | wrong_schema",
+        "{'schema':17,'vehicle_id':'v1','samples':{'t':[T]}} | wrong_schema",
+        "{'schema':null,'vehicle_id':'v1','samples':{'t':[T]}} | wrong_schema",
+        "{'schema':{},'vehicle_id':'v1','samples':{'t':[T]}} | wrong_schema",
+        "{'samples':{'t':[T]}} | missing_id",
+        "{'vehicle_id':'','samples':{'t':[T]}} | missing_id",
+        "{'vehicle_id':null,'samples':{'t':[T]}} | missing_id",
+        "{'vehicle_id':17,'samples':{'t':[T]}} | missing_id",
+        "{'vehicle_id':'v2','samples':{'t':[T]}} | id_mismatch",
+        "{'vehicle_id':'v','samples':{'t':[T]}} | id_mismatch",
+        "{'vehicle_id':'v1\\u0000','samples':{'t':[T]}} | not_a_text",
+        "{'vehicle_id':'v1','driver_id':17,'samples':{'t':[T]}} | not_a_text",
+        "{'vehicle_id':'v1','driver_id':['a'],'samples':{'t':[T]}} | not_a_text",
+        "{'vehicle_id':'v1','driver_id':'\\ud800x','samples':{'t':[T]}} | not_a_text",
+        "{'vehicle_id':'v1','seq':'7','samples':{'t':[T]}} | not_a_number",
+        "{'vehicle_id':'v1','seq':7.0,'samples':{'t':[T]}} | not_a_number",
+        "{'vehicle_id':'v1','seq':99999999999999999999,'samples':{'t':[T]}} | out_of_range",
+        "{'vehicle_id':'v1','seq':-9223372036854775808,'samples':{'t':[T]}} | out_of_range",
+        "{'vehicle_id':'v1','lat':91,'samples':{'t':[T]}} | out_of_range",
+        "{'vehicle_id':'v1','lat':'1','samples':{'t':[T]}} | not_a_number",
+        "{'vehicle_id':'v1'} | missing_t",
+        "{'vehicle_id':'v1','samples':null} | missing_t",
+        "{'vehicle_id':'v1','samples':[]} | missing_t",
+        "{'vehicle_id':'v1','samples':{}} | missing_t",
+        "{'vehicle_id':'v1','samples':{'t':null}} | missing_t",
+        "{'vehicle_id':'v1','samples':{'t':T}} | missing_t",
+        "{'vehicle_id':'v1','samples':{'t':[]}} | missing_t",
+        "{'vehicle_id':'v1','samples':{'t':[],'speed':[1]}} | missing_t",
+        "{'vehicle_id':'v1','samples':{'t':['T']}} | not_a_number",
+        "{'vehicle_id':'v1','samples':{'t':[1.0]}} | not_a_number",
+        "{'vehicle_id':'v1','samples':{'t':[T,null]}} | not_a_number",
+        "{'vehicle_id':'v1','samples':{'t':[T,1699999999999]}} | time_order",
+        "{'vehicle_id':'v1','samples':{'t':[0]}} | time_out_of_range",
+        "{'vehicle_id':'v1','samples':{'t':[4291747200000]}} | time_out_of_range",
+        "{'vehicle_id':'v1','samples':{'t':[-1]}} | time_out_of_range",
+        "{'vehicle_id':'v1','samples':{'t':[99999999999999999999]}} | time_out_of_range",
+        "{'vehicle_id':'v1','samples':{'t':[T,T],'speed':[1]}} | unequal_lengths",
+        "{'vehicle_id':'v1','samples':{'speed':[1,2],'t':[T]}} | unequal_lengths",
+        "{'vehicle_id':'v1','samples':{'t':[T],'speed':[]}} | unequal_lengths",
+        "{'vehicle_id':'v1','samples':{'t':[T],'ignition':[true,true]}} | unequal_lengths",
+        "{'vehicle_id':'v1','samples':{'t':[T],'speed':['1']}} | not_a_number",
+        "{'vehicle_id':'v1','samples':{'t':[T],'speed':[true]}} | not_a_number",
+        "{'vehicle_id':'v1','samples':{'t':[T],'speed':[[1]]}} | not_a_number",
+        "{'vehicle_id':'v1','samples':{'t':[T],'speed':[{}]}} | not_a_number",
+        "{'vehicle_id':'v1','samples':{'t':[T],'speed':1}} | not_a_number",
+        "{'vehicle_id':'v1','samples':{'t':[T],'speed':[-0.1]}} | out_of_range",
+        "{'vehicle_id':'v1','samples':{'t':[T],'speed':[400.5]}} | out_of_range",
+        "{'vehicle_id':'v1','samples':{'t':[T],'odometer':[1e999]}} | out_of_range",
+        "{'vehicle_id':'v1','samples':{'t':[T],'odometer':[-1e999]}} | out_of_range",
+        "{'vehicle_id':'v1','samples':{'t':[T],'ignition':[1]}} | not_a_boolean",
+        "{'vehicle_id':'v1','samples':{'t':[T],'ignition':['true']}} | not_a_boolean"
+      })
+  void everyFaultHasItsCode(String body, String code) {
+    refuse(body.replace('\'', '"').replace("T", Long.toString(T)), code);
+  }
+
+  @Test
+  void equalTimesAndTheEdgesOfTheRangeAreAccepted() {
+    accept(message("\"t\":[" + Specs.EARLIEST + "," + Specs.EARLIEST + "," + Specs.LATEST + "]"));
+    accept(message("\"t\":[1700000000000,1700000000001],\"speed\":[0,400]"));
+  }
+
+  @Test
+  void anIdOfMoreThan64BytesIsRefusedAndOneOf64IsNot() {
+    accept(message("\"t\":[1700000000000]").replace("v1", "v".repeat(64)), "v".repeat(64), 0);
+    String wide = "é".repeat(33);
+    assertThat(reason(message("\"t\":[1700000000000]").replace("v1", wide), wide, 0))
+        .startsWith("id_too_long: ");
+  }
+
+  @Test
+  void onlyTheArrivalDecidesWhatIsTooLateOrAhead() {
+    ColumnBatch columns = new ColumnBatch(Specs.telemetry(Specs.HOUR));
+    MessageDecoder limited = new MessageDecoder(Specs.telemetry(Specs.HOUR), columns);
+    String body = message("\"t\":[1700000000000,1700000010000]");
+
+    assertThat(reason(limited, body, "v1", 0)).isNull();
+    assertThat(reason(limited, body, "v1", T + Specs.HOUR)).isNull();
+    assertThat(reason(limited, body, "v1", T + Specs.HOUR + 1)).startsWith("too_late: ");
+    assertThat(reason(limited, body, "v1", T + 10_000 - 300_000)).isNull();
+    assertThat(reason(limited, body, "v1", T + 10_000 - 300_001)).startsWith("ahead_of_clock: ");
+    assertThat(reason(body, "v1", T + 1000 * Specs.HOUR)).isNull();
+  }
+
+  @Test
+  void tenMegabytesOfGarbageAreRefusedUnread() {
+    byte[] garbage = new byte[10 << 20];
+    new Random(1).nextBytes(garbage);
+    assertThat(reason(decoder, garbage, "v1", 0)).startsWith("too_large: ");
+    assertThat(batch.messages()).isZero();
+  }
+
+  @Test
+  void nestingAndNumbersWithoutEndAreRefused() {
+    refuse("[".repeat(100_000), "not_json");
+    refuse("{\"vehicle_id\":\"v1\",\"x\":" + "[".repeat(100_000), "not_json");
+    refuse(message("\"t\":[1700000000000],\"speed\":[" + "9".repeat(100_000) + "]"), "not_json");
+  }
+
+  @Test
+  void invalidUtf8IsRefused() {
+    byte[] body = message("\"t\":[1700000000000]").getBytes(StandardCharsets.ISO_8859_1);
+    body[16] = (byte) 0xFF;
+    assertThat(reason(decoder, body, "v1", 0)).startsWith("not_json: ");
+  }
+
+  @Test
+  void aReasonStaysShort() {
+    String reason = reason(message("\"t\":[1700000000000]").replace("v1", "v".repeat(60)), "k".repeat(9999), 0);
+    assertThat(reason).startsWith("id_mismatch: ").hasSizeLessThan(400);
+    assertThat(reason("{\"schema\":\"" + "x".repeat(99_999) + "\"}", "v1", 0)).hasSizeLessThan(400);
+  }
+
+  /** Good messages around refused ones decode as they do alone. */
+  @Test
+  void refusedMessagesLeaveNothingBehind() {
+    Random random = new Random(42);
+    for (int round = 0; round < 300; round++) {
+      ColumnBatch alone = new ColumnBatch(Specs.telemetry());
+      ColumnBatch mixed = new ColumnBatch(Specs.telemetry());
+      MessageDecoder first = new MessageDecoder(Specs.telemetry(), alone);
+      MessageDecoder second = new MessageDecoder(Specs.telemetry(), mixed);
+      for (int i = 0; i < 20; i++) {
+        String good = randomMessage(random);
+        assertThat(reason(first, good, "v1", 0)).isNull();
+        for (int bad = random.nextInt(3); bad > 0; bad--) {
+          reasonOfBroken(second, randomMessage(random), random, mixed);
+        }
+        assertThat(reason(second, good, "v1", 0)).isNull();
+      }
+      assertThat(snapshot(mixed)).isEqualTo(snapshot(alone));
+    }
+  }
+
+  /** Whatever the bytes, the outcome is a message or a reject, and never the decoder's own fault. */
+  @Test
+  void mutatedBytesNeverThrow() {
+    Random random = new Random(3);
+    for (int i = 0; i < 50_000; i++) {
+      byte[] body = randomMessage(random).getBytes(StandardCharsets.UTF_8);
+      for (int change = 1 + random.nextInt(3); change > 0; change--) {
+        body[random.nextInt(body.length)] = (byte) random.nextInt(256);
+      }
+      int messages = batch.messages();
+      String reason = reason(decoder, body, "v1", 0);
+      assertThat(batch.messages()).isEqualTo(reason == null ? messages + 1 : messages);
+      if (reason != null) {
+        assertThat(reason).doesNotContain("the parser failed").matches("(?s)[a-z0-9_]+: .+");
+      }
+      if (i % 1000 == 0) {
+        batch.clear();
+      }
+    }
+  }
+
+  private static void reasonOfBroken(
+      MessageDecoder decoder, String good, Random random, ColumnBatch batch) {
+    String bad =
+        switch (random.nextInt(4)) {
+          case 0 -> good.substring(0, random.nextInt(good.length() - 1));
+          case 1 -> good.replace("\"t\":[", "\"t\":[" + (T + 1_000_000) + ",");
+          case 2 -> good.replace("]}", ",\"x\"]}");
+          default -> good.replace("\"v1\"", "\"v2\"");
+        };
+    int messages = batch.messages();
+    assertThat(reason(decoder, bad, "v1", 0)).isNotNull();
+    assertThat(batch.messages()).isEqualTo(messages);
+  }
+
+  private static String randomMessage(Random random) {
+    int n = 1 + random.nextInt(5);
+    StringBuilder times = new StringBuilder();
+    StringBuilder speeds = new StringBuilder();
+    StringBuilder ignition = new StringBuilder();
+    for (int i = 0; i < n; i++) {
+      String comma = i == 0 ? "" : ",";
+      times.append(comma).append(T + i * 1000);
+      speeds.append(comma).append(random.nextInt(9) == 0 ? "null" : random.nextInt(4000) / 10.0);
+      ignition.append(comma).append(random.nextBoolean());
+    }
+    String driver =
+        random.nextBoolean() ? ",\"driver_id\":\"d" + random.nextInt(1000) + "\"" : "";
+    String lat = random.nextBoolean() ? ",\"lat\":" + random.nextInt(90) : "";
+    String flags = random.nextBoolean() ? ",\"ignition\":[" + ignition + "]" : "";
+    return "{\"vehicle_id\":\"v1\"" + driver + lat + ",\"samples\":{\"speed\":[" + speeds + "]"
+        + flags + ",\"t\":[" + times + "]}}";
+  }
+
+  private static List<Object> snapshot(ColumnBatch batch) {
+    List<Object> all = new ArrayList<>();
+    int samples = batch.sampleCount();
+    int messages = batch.messages();
+    all.add(boxed(Arrays.copyOf(batch.times(), samples)));
+    for (SampleColumn column : batch.samples) {
+      all.add(
+          column.isBooleans()
+              ? Arrays.toString(Arrays.copyOf(column.flags(), samples))
+              : Arrays.toString(Arrays.copyOf(column.numbers(), samples)));
+    }
+    all.add(Arrays.toString(Arrays.copyOf(batch.lengths(), messages)));
+    all.add(Arrays.toString(Arrays.copyOf(batch.keyIndex(), messages)));
+    for (int i = 0; i < batch.dictionaries.length; i++) {
+      all.add(Arrays.toString(Arrays.copyOf(batch.codes(i), messages)));
+      int bytes = batch.dictionaries[i].size() * TextDictionary.WIDTH;
+      all.add(new String(batch.dictionaries[i].values(), 0, bytes, StandardCharsets.UTF_8));
+    }
+    all.add(Arrays.toString(Arrays.copyOf(batch.integers(0), messages)));
+    all.add(Arrays.toString(Arrays.copyOf(batch.numbers(0), messages)));
+    return all;
+  }
+
+  private static String boxed(long[] values) {
+    return Arrays.toString(values);
+  }
+
+  private static String message(String samples) {
+    return "{\"vehicle_id\":\"v1\",\"samples\":{" + samples + "}}";
+  }
+
+  private void accept(String body) {
+    accept(body, "v1", 0);
+  }
+
+  private void accept(String body, String key, long arrivalMs) {
+    assertThat(reason(body, key, arrivalMs)).describedAs(body).isNull();
+  }
+
+  private void refuse(String body, String code) {
+    accept(message("\"t\":[1700000000000],\"speed\":[1]"));
+    List<Object> before = snapshot(batch);
+    assertThat(reason(body, "v1", 0)).describedAs(body).startsWith(code + ": ");
+    assertThat(snapshot(batch)).isEqualTo(before);
+  }
+
+  private String reason(String body, String key, long arrivalMs) {
+    return reason(decoder, body, key, arrivalMs);
+  }
+
+  private static String reason(MessageDecoder decoder, String body, String key, long arrivalMs) {
+    return reason(decoder, body.getBytes(StandardCharsets.UTF_8), key, arrivalMs);
+  }
+
+  private static String reason(MessageDecoder decoder, byte[] body, String key, long arrivalMs) {
+    try {
+      decoder.decode(key, body, arrivalMs, 5);
+      return null;
+    } catch (Reject reject) {
+      return reject.getMessage();
+    }
+  }
+
+  private double[] numbers(int column) {
+    return Arrays.copyOf(batch.samples[column].numbers(), batch.sampleCount());
+  }
+
+  private byte[] flags() {
+    return Arrays.copyOf(batch.samples[2].flags(), batch.sampleCount());
+  }
+
+  private String text(int column, int message) {
+    int from = batch.codes(column)[message] * TextDictionary.WIDTH;
+    byte[] values = batch.dictionaries[column].values();
+    return new String(values, from, TextDictionary.WIDTH, StandardCharsets.UTF_8).replace("\0", "");
+  }
+}
