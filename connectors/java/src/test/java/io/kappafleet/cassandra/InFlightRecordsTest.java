@@ -1,0 +1,53 @@
+package io.kappafleet.cassandra;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.apache.flink.connector.base.sink.writer.strategy.BasicRequestInfo;
+import org.apache.flink.connector.base.sink.writer.strategy.BasicResultInfo;
+import org.junit.jupiter.api.Test;
+
+class InFlightRecordsTest {
+  private final InFlightRecords records = new InFlightRecords(512, 64);
+
+  @Test
+  void recordsAreCountedNotBatches() {
+    for (int i = 0; i < 512; i++) {
+      assertThat(records.shouldBlock(new BasicRequestInfo(1))).isFalse();
+      records.registerInFlightRequest(new BasicRequestInfo(1));
+    }
+
+    assertThat(records.current()).isEqualTo(512);
+    assertThat(records.shouldBlock(new BasicRequestInfo(1))).isTrue();
+  }
+
+  @Test
+  void batchThatWouldExceedTheBoundWaits() {
+    for (int i = 0; i < 7; i++) {
+      records.registerInFlightRequest(new BasicRequestInfo(64));
+    }
+    records.registerInFlightRequest(new BasicRequestInfo(10));
+
+    assertThat(records.shouldBlock(new BasicRequestInfo(54))).isFalse();
+    assertThat(records.shouldBlock(new BasicRequestInfo(55))).isTrue();
+  }
+
+  @Test
+  void answeredBatchMakesRoomWhetherItFailedOrNot() {
+    for (int i = 0; i < 8; i++) {
+      records.registerInFlightRequest(new BasicRequestInfo(64));
+    }
+    records.registerCompletedRequest(new BasicResultInfo(64, 64));
+    records.registerCompletedRequest(new BasicResultInfo(0, 64));
+
+    assertThat(records.current()).isEqualTo(384);
+    assertThat(records.shouldBlock(new BasicRequestInfo(64))).isFalse();
+  }
+
+  @Test
+  void batchIsNeverLargerThanTheBoundSoThatItCanEverBeSent() {
+    InFlightRecords few = new InFlightRecords(10, 64);
+
+    assertThat(few.getMaxBatchSize()).isEqualTo(10);
+    assertThat(few.shouldBlock(new BasicRequestInfo(10))).isFalse();
+  }
+}
