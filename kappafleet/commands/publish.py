@@ -20,6 +20,11 @@ from kappafleet.streams import StreamSettings, declare, declare_results
 _DEFAULTS = StreamSettings()
 
 
+def register(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+    app.command()(publish)
+
+
 def publish(
     path: Annotated[
         Path, typer.Argument(help="Message lines: a file (.jsonl, .jsonl.gz) or a folder of such files.")
