@@ -1,0 +1,139 @@
+package io.kappafleet.rabbitmq;
+
+import com.rabbitmq.stream.Address;
+import com.rabbitmq.stream.BackOffDelayPolicy;
+import com.rabbitmq.stream.Environment;
+import com.rabbitmq.stream.EnvironmentBuilder;
+import io.netty.handler.ssl.SslContextBuilder;
+import java.io.File;
+import java.io.IOException;
+import java.io.Serializable;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import javax.annotation.Nullable;
+import javax.net.ssl.SSLException;
+
+/**
+ * Where the broker's stream port is and who asks; part of the job graph.
+ *
+ * <p>A field left null is read from the environment variable of its name <em>where the source
+ * runs</em> ({@code KF_RABBITMQ_HOST}, {@code _STREAM_PORT}, {@code _VHOST}, {@code _USER}, {@code
+ * _TLS}, {@code _CA_FILE}), else it has the local stack's value. The password is no field: it comes
+ * only from {@code KF_RABBITMQ_PASSWORD} or the file {@code KF_RABBITMQ_PASSWORD_FILE}, so that it
+ * never stands in a job graph, a checkpoint or Flink's web pages.
+ *
+ * @param advertisedHosts connect to the host names that the brokers themselves name; false keeps
+ *     to the given host, which a single broker, a port forward or a load balancer needs
+ */
+public record BrokerAddress(
+    @Nullable String host,
+    @Nullable Integer port,
+    @Nullable String vhost,
+    @Nullable String user,
+    @Nullable Boolean tls,
+    @Nullable String caFile,
+    boolean advertisedHosts)
+    implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  /** Everything from the environment of the process that connects. */
+  public static BrokerAddress fromEnvironment() {
+    return new BrokerAddress(null, null, null, null, null, null, false);
+  }
+
+  /** The same with every field filled from {@code variables} or by its default. */
+  BrokerAddress resolve(Map<String, String> variables) {
+    String portText = variables.getOrDefault("KF_RABBITMQ_STREAM_PORT", "5562");
+    return new BrokerAddress(
+        host != null ? host : variables.getOrDefault("KF_RABBITMQ_HOST", "127.0.0.1"),
+        port != null ? port : parsePort(portText),
+        vhost != null ? vhost : variables.getOrDefault("KF_RABBITMQ_VHOST", "/"),
+        user != null ? user : variables.getOrDefault("KF_RABBITMQ_USER", "guest"),
+        tls != null ? tls : isTrue(variables.getOrDefault("KF_RABBITMQ_TLS", "")),
+        caFile != null ? caFile : variables.get("KF_RABBITMQ_CA_FILE"),
+        advertisedHosts);
+  }
+
+  /** The password of the process that connects. */
+  static String password(Map<String, String> variables) {
+    String plain = variables.get("KF_RABBITMQ_PASSWORD");
+    if (plain != null) {
+      return plain;
+    }
+    String file = variables.get("KF_RABBITMQ_PASSWORD_FILE");
+    if (file == null) {
+      return "guest";
+    }
+    try {
+      return Files.readString(Path.of(file)).strip();
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "cannot read the password from KF_RABBITMQ_PASSWORD_FILE=" + file, e);
+    }
+  }
+
+  /**
+   * A connected client; the caller closes it.
+   *
+   * @throws IOException naming the address when nobody answers there or the login is refused
+   */
+  Environment connect(String idField) throws IOException {
+    Map<String, String> variables = System.getenv();
+    BrokerAddress to = resolve(variables);
+    try {
+      EnvironmentBuilder builder =
+          Environment.builder()
+              .host(to.host)
+              .port(to.port)
+              .virtualHost(to.vhost)
+              .username(to.user)
+              .password(password(variables))
+              .requestedHeartbeat(Duration.ofSeconds(15))
+              .recoveryBackOffDelayPolicy(retryEverySecond())
+              .topologyUpdateBackOffDelayPolicy(retryEverySecond())
+              .codec(new MessageCodec(idField));
+      if (!advertisedHosts) {
+        builder.addressResolver(ignored -> new Address(to.host, to.port));
+      }
+      if (to.tls) {
+        SslContextBuilder ssl = SslContextBuilder.forClient();
+        if (to.caFile != null) {
+          ssl.trustManager(new File(to.caFile));
+        }
+        builder.tls().sslContext(ssl.build());
+      }
+      return builder.build();
+    } catch (RuntimeException | SSLException e) {
+      throw new IOException(
+          "cannot connect to RabbitMQ streams at %s as user %s: %s; is the broker up, with the plugin"
+                  .formatted(to.describe(), to.user, e.getMessage())
+              + " rabbitmq_stream, and is KF_RABBITMQ_PASSWORD right?",
+          e);
+    }
+  }
+
+  /** Host, port and virtual host for messages to people. */
+  String describe() {
+    BrokerAddress to = resolve(System.getenv());
+    return "%s:%d, virtual host %s".formatted(to.host, to.port, to.vhost);
+  }
+
+  private static BackOffDelayPolicy retryEverySecond() {
+    return BackOffDelayPolicy.fixedWithInitialDelay(Duration.ofMillis(500), Duration.ofSeconds(1));
+  }
+
+  private static boolean isTrue(String text) {
+    return text.equals("1") || text.equalsIgnoreCase("true");
+  }
+
+  private static int parsePort(String text) {
+    try {
+      return Integer.parseInt(text.strip());
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException("KF_RABBITMQ_STREAM_PORT is not a number: " + text, e);
+    }
+  }
+}
