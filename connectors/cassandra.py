@@ -1,20 +1,20 @@
 """Cassandra: the sink for table rows, the creation of tables, and which version of them is active.
 
-The sink is the Python face of ``io.kappafleet.cassandra``; the rest uses cassandra-driver. User, password and
-TLS come from the environment of the process that connects (the TaskManager's for the sink), never from arguments:
+The sink is the Python face of ``io.kappafleet.cassandra``; the rest uses cassandra-driver. The sink reads
+user, password and TLS settings from the environment of the TaskManager, never from arguments:
 ``KF_CASSANDRA_USER``, ``KF_CASSANDRA_PASSWORD`` or ``KF_CASSANDRA_PASSWORD_FILE``, ``KF_CASSANDRA_TLS=1``,
 ``KF_CASSANDRA_CA_FILE``.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Protocol
 
 from cassandra import ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
@@ -24,7 +24,7 @@ from cassandra.query import SimpleStatement
 from pyflink.datastream.connectors.base import Sink
 from pyflink.java_gateway import get_gateway
 
-from kappafleet.errors import UserError
+from kappafleet.errors import AddressError, ServerError
 
 META_KEYSPACE = "kf_meta"
 
@@ -38,7 +38,7 @@ _STATEMENT_PART = re.compile(
 )
 
 
-class CassandraSink(Sink):
+class CassandraSink(Sink):  # type: ignore[misc]  # PyFlink has no types
     """Writes row frames as idempotent upserts ``INSERT … USING TIMESTAMP``, in effect exactly once.
 
     Use it on a stream of ``PRIMITIVE_ARRAY(BYTE)``: ``rows.sink_to(sink)``, at any parallelism. All rows are
@@ -87,37 +87,59 @@ class CassandraSink(Sink):
         )
 
 
+class Servers(Protocol):
+    """A cluster and who asks there; ``kappafleet.connections.CassandraConnection`` is one."""
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """Names or addresses of some nodes."""
+
+    @property
+    def port(self) -> int:
+        """Their CQL port."""
+
+    @property
+    def datacenter(self) -> str:
+        """The datacenter to talk to."""
+
+    @property
+    def user(self) -> str | None:
+        """None: nobody logs in."""
+
+    @property
+    def password(self) -> str | None:
+        """Of the user."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether to encrypt, and to check the servers' names."""
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Certificates to trust; None: the system's."""
+
+
 @contextmanager
-def connect(
-    hosts: Sequence[str],
-    *,
-    port: int = 9042,
-    datacenter: str = "datacenter1",
-    timeout_s: float = 20.0,
-    environment: Mapping[str, str] = os.environ,
-) -> Iterator[Session]:
+def connect(to: Servers, *, timeout_s: float = 20.0) -> Iterator[Session]:
     """A session for the duration of a ``with`` block.
 
     Args:
-        hosts: Names or addresses of some nodes.
-        port: Their CQL port.
-        datacenter: The datacenter to talk to.
+        to: Where to connect, and as whom; without a user nobody logs in.
         timeout_s: Bound of connecting and of each request.
-        environment: Where user, password and TLS settings are looked up.
 
     Raises:
-        UserError: No host can be reached, or it refuses the user.
+        ServerError: No host can be reached, or it refuses the user.
     """
     profile = ExecutionProfile(
-        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=datacenter)),
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=to.datacenter)),
         consistency_level=ConsistencyLevel.LOCAL_QUORUM,
         request_timeout=timeout_s,
     )
     cluster = Cluster(
-        list(hosts),
-        port=port,
-        auth_provider=_auth_provider(environment),
-        ssl_context=_ssl_context(environment),
+        list(to.hosts),
+        port=to.port,
+        auth_provider=PlainTextAuthProvider(to.user, to.password or "") if to.user else None,
+        ssl_context=_ssl_context(to.ca_file) if to.tls else None,
         connect_timeout=timeout_s,
         control_connection_timeout=timeout_s,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
@@ -126,10 +148,9 @@ def connect(
         try:
             session = cluster.connect()
         except NoHostAvailable as error:
-            reasons = "; ".join(sorted({str(reason) for reason in _reasons(error)}))
-            raise UserError(
-                f"Cassandra at {', '.join(hosts)} port {port} cannot be reached: {reasons}. "
-                "Start it (kappafleet stack up), or set KF_CASSANDRA_HOSTS and KF_CASSANDRA_PORT."
+            raise ServerError(
+                f"Cassandra at {', '.join(to.hosts)} port {to.port} cannot be reached: {_reason(error)}; "
+                "start it (kappafleet stack up), or set KF_CASSANDRA_HOSTS and KF_CASSANDRA_PORT"
             ) from error
         yield session
     finally:
@@ -220,33 +241,14 @@ def change_active_version(session: Session, job: str, *, expected: int | None, v
     return bool(session.execute(query, values).was_applied)
 
 
-def _reasons(error: NoHostAvailable) -> list[object]:
-    return list(error.errors.values()) if isinstance(error.errors, Mapping) and error.errors else [error]
+def _reason(error: NoHostAvailable) -> str:
+    """Why, in one line: the first host's reason."""
+    reasons = list(error.errors.values()) if isinstance(error.errors, Mapping) else []
+    return str(reasons[0] if reasons else error).splitlines()[0]
 
 
-def _auth_provider(environment: Mapping[str, str]) -> PlainTextAuthProvider | None:
-    user = environment.get("KF_CASSANDRA_USER")
-    if not user:
-        return None
-    password = environment.get("KF_CASSANDRA_PASSWORD")
-    file = environment.get("KF_CASSANDRA_PASSWORD_FILE")
-    if not password and not file:
-        raise UserError(
-            "KF_CASSANDRA_USER is set: set KF_CASSANDRA_PASSWORD or KF_CASSANDRA_PASSWORD_FILE too"
-        )
-    if not password:
-        assert file is not None
-        try:
-            password = Path(file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise UserError(f"KF_CASSANDRA_PASSWORD_FILE cannot be read: {error}") from error
-    return PlainTextAuthProvider(user, password)
-
-
-def _ssl_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
-    if environment.get("KF_CASSANDRA_TLS", "0") in ("", "0"):
-        return None
+def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=environment.get("KF_CASSANDRA_CA_FILE") or None)
+        return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise UserError(f"KF_CASSANDRA_CA_FILE cannot be used: {error}") from error
+        raise AddressError(f"KF_CASSANDRA_CA_FILE={ca_file} cannot be used: {error}") from error

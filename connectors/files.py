@@ -28,8 +28,7 @@ def json_lines_source(path: str | Path, *, id_field: str, max_line_bytes: int = 
 
     Args:
         path: A plain file, a gzip file (its name ends with ``.gz``; several members are fine), or a folder;
-            hidden files and folders inside it are left out. JobManager and TaskManagers must see it under this
-            path.
+            hidden files and folders inside it are left out. JobManager and TaskManagers must see it alike.
         id_field: Name of the messages' key field, such as ``vehicle_id``.
         max_line_bytes: Bound of the memory for one line; the rest of a longer line is dropped, and a warning
             logged.
@@ -56,7 +55,7 @@ def json_lines_source(path: str | Path, *, id_field: str, max_line_bytes: int = 
     return Source(java(str(absolute), id_field, max_line_bytes))
 
 
-class JsonLinesSink(Sink):
+class JsonLinesSink(Sink):  # type: ignore[misc]  # PyFlink has no types
     """Writes row frames to ``directory/TABLE.jsonl``, one upsert a line with all columns of its table.
 
     The last line of a primary key is its value. Files are replaced at the start of a job and exist for every

@@ -10,6 +10,7 @@ import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import javax.net.ssl.SSLContext;
@@ -45,8 +46,13 @@ final class CassandraCredentials {
     }
   }
 
-  boolean isTls() {
-    return value("KF_CASSANDRA_TLS").map(text -> !text.equals("0")).orElse(false);
+  boolean isTls() throws IOException {
+    String text = value("KF_CASSANDRA_TLS").orElse("0");
+    return switch (text.toLowerCase(Locale.ROOT)) {
+      case "1", "true", "yes" -> true;
+      case "0", "false", "no" -> false;
+      default -> throw new IOException("KF_CASSANDRA_TLS=" + text + ": give 1 or 0");
+    };
   }
 
   String password() throws IOException {

@@ -20,7 +20,7 @@ import java.util.concurrent.ThreadLocalRandom;
 /** Tells failures that pass by themselves from those that do not, and how long to wait. */
 final class Failures {
   private static final long FIRST_DELAY_MS = 100;
-  private static final long LONGEST_DELAY_MS = 5_000;
+  private static final long LONGEST_DELAY_MS = 2_000;
 
   private Failures() {}
 
@@ -53,7 +53,7 @@ final class Failures {
   }
 
   /**
-   * How long to wait before attempt number {@code attempt} (from 1) is repeated: doubling up to five
+   * How long to wait before attempt number {@code attempt} (from 1) is repeated: doubling up to two
    * seconds, and a random half of it less, so that writers do not return in step.
    */
   static long delayMs(int attempt) {

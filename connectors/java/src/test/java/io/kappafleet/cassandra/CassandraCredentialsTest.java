@@ -38,6 +38,8 @@ class CassandraCredentialsTest {
     assertThat(new CassandraCredentials(Map.of()).isTls()).isFalse();
     assertThat(credentials("KF_CASSANDRA_TLS", "0").isTls()).isFalse();
     assertThat(credentials("KF_CASSANDRA_TLS", "1").isTls()).isTrue();
+    assertThatThrownBy(() -> credentials("KF_CASSANDRA_TLS", "maybe").isTls())
+        .hasMessage("KF_CASSANDRA_TLS=maybe: give 1 or 0");
     Path file = Files.writeString(folder.resolve("ca.pem"), "not a certificate");
     Map<String, String> environment =
         Map.of("KF_CASSANDRA_TLS", "1", "KF_CASSANDRA_CA_FILE", file.toString());

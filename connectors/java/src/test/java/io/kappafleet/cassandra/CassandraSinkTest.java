@@ -254,10 +254,10 @@ class CassandraSinkTest {
   void nothingIsLostWhenTheServerHangs() throws Exception {
     try (Gate gate = new Gate(serverPort)) {
       CompletableFuture<Void> trouble = during(gate::freeze, gate);
-      writeMany(gate.port(), 60_000, 5_000, 60_000);
+      writeMany(gate.port(), 30_000, 5_000, 60_000);
 
       trouble.join();
-      assertThat(ids()).hasSize(60_000);
+      assertThat(ids()).hasSize(30_000);
     }
   }
 
@@ -265,10 +265,10 @@ class CassandraSinkTest {
   void nothingIsLostWhenTheServerDies() throws Exception {
     try (Gate gate = new Gate(serverPort)) {
       CompletableFuture<Void> trouble = during(gate::shut, gate);
-      writeMany(gate.port(), 60_000, 5_000, 60_000);
+      writeMany(gate.port(), 30_000, 5_000, 60_000);
 
       trouble.join();
-      assertThat(ids()).hasSize(60_000);
+      assertThat(ids()).hasSize(30_000);
     }
   }
 
@@ -277,7 +277,7 @@ class CassandraSinkTest {
     try (Gate gate = new Gate(serverPort)) {
       CompletableFuture<Void> trouble = CompletableFuture.runAsync(() -> shutAfterRows(gate));
 
-      assertThatThrownBy(() -> writeMany(gate.port(), 60_000, 5_000, 3_000))
+      assertThatThrownBy(() -> writeMany(gate.port(), 30_000, 5_000, 3_000))
           .hasStackTraceContaining("no write to Cassandra at 127.0.0.1:" + gate.port())
           .hasStackTraceContaining("succeeded for 3 s");
       trouble.join();
