@@ -15,6 +15,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 
 from connectors.columnar import ColumnarSpec, Limits, MessageSpec, NumberField, SampleField, columnar
 from connectors.ends import LogSource, RowSink
+from connectors.keyed import keyed
 from jobs.driver_stats.driver_windows import DriverWindows
 from jobs.driver_stats.outputs import outputs
 from jobs.driver_stats.settings import Settings
@@ -73,8 +74,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
         records, vehicle_operator(settings, source.live), uid="vehicles", name="vehicles: minutes, trips, events"
     )
     drivers = (
-        vehicles.streams["part"]
-        .key_by(_driver_id, key_type=Types.STRING())
+        keyed(vehicles.streams["part"])
         .process(
             DriverWindows(
                 emit_every_ms=round(settings.live.emit_s * 1000) if source.live else None,
@@ -88,11 +88,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
     sink.attach(vehicles.rows.union(drivers), to_json(tables(JOB)))
 
 
-def _driver_id(part: tuple[str, bytes]) -> str:
-    return part[0]
-
-
 if __name__ == "__main__":
-    from jobs.launch import main
+    from kappafleet.launch import main
 
     main(JOB, sys.argv[1:])

@@ -9,7 +9,7 @@ from schemas.tables import table
 
 JOB = "driver_stats"
 
-DRIVER = Column("text_or_key", "driver", constant="unknown:")
+DRIVER = Column("text", "driver")
 """A vehicle of which no driver is known drives as ``unknown:<vehicle_id>``."""
 
 UNSET = Column("unset")

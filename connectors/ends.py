@@ -1,0 +1,137 @@
+"""The ends of a job: where its log records come from and where its rows go.
+
+A job's ``build`` takes one of each, so its graph is the same whatever they are: the source has the uid ``log``, the
+sink the uid ``tables``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pyflink.common import WatermarkStrategy
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
+
+from connectors.cassandra import CassandraSink
+from connectors.files import JsonLinesSink, json_lines_source
+from connectors.rabbitmq_streams import RabbitStreamsSource, from_source
+
+SOURCE_UID, SINK_UID = "log", "tables"
+
+
+class LogSource(Protocol):
+    """A source of log records."""
+
+    @property
+    def live(self) -> bool:
+        """Whether records keep coming, so that open results are worth writing."""
+        ...
+
+    def records(
+        self, env: StreamExecutionEnvironment, *, id_field: str, delay_ms: int, idle_ms: int, max_ahead_ms: int
+    ) -> DataStream:
+        """The records as TUPLE(STRING, PRIMITIVE_ARRAY(BYTE), STRING, LONG, LONG), with event times and watermarks."""
+        ...
+
+
+class RowSink(Protocol):
+    """A sink of row frames."""
+
+    def attach(self, rows: DataStream, tables_json: str) -> None:
+        """Writes the rows to the tables."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileLines:
+    """Message lines in a file or in the files of a folder."""
+
+    path: Path
+
+    @property
+    def live(self) -> bool:
+        """Never: files end."""
+        return False
+
+    def records(
+        self, env: StreamExecutionEnvironment, *, id_field: str, delay_ms: int, idle_ms: int, max_ahead_ms: int
+    ) -> DataStream:
+        """The lines; no watermark before the end, so that vehicles may come in any order."""
+        source = json_lines_source(self.path, id_field=id_field)
+        stream = env.from_source(source, WatermarkStrategy.no_watermarks(), "message lines")
+        return stream.uid(SOURCE_UID).set_parallelism(1)
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitStreams:
+    """RabbitMQ streams; what is None comes from the environment of the processes that read.
+
+    Attributes:
+        prefix: reads the streams ``prefix-0``, ``prefix-1``, …, unless ``streams`` names some.
+        start: ``first``, ``last``, ``offset:N`` or ``timestamp:MS``.
+        bounded: ends at what is the streams' end when the job starts.
+    """
+
+    prefix: str
+    streams: Sequence[str] = ()
+    start: str = "first"
+    bounded: bool = False
+    host: str | None = None
+    port: int | None = None
+    vhost: str | None = None
+
+    @property
+    def live(self) -> bool:
+        """Unless bounded."""
+        return not self.bounded
+
+    def records(
+        self, env: StreamExecutionEnvironment, *, id_field: str, delay_ms: int, idle_ms: int, max_ahead_ms: int
+    ) -> DataStream:
+        """The messages, with watermarks per stream."""
+        source = RabbitStreamsSource(
+            self.streams,
+            prefix=None if self.streams else self.prefix,
+            start=self.start,
+            bounded=self.bounded,
+            id_field=id_field,
+            host=self.host,
+            port=self.port,
+            vhost=self.vhost,
+            delay_ms=delay_ms,
+            idle_ms=idle_ms,
+        )
+        return from_source(env, source, uid=SOURCE_UID, name=f"{self.prefix} streams", max_ahead_ms=max_ahead_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class FileTables:
+    """One JSON Lines file per table."""
+
+    directory: Path
+
+    def attach(self, rows: DataStream, tables_json: str) -> None:
+        """Writes DIRECTORY/TABLE.jsonl; one writer, so that the last line of a key is its value."""
+        sink = rows.sink_to(JsonLinesSink(self.directory, tables_json))
+        sink.uid(SINK_UID).name("tables: JSON lines").set_parallelism(1)
+
+
+@dataclass(frozen=True, slots=True)
+class CassandraTables:
+    """Tables of a keyspace."""
+
+    hosts: Sequence[str]
+    port: int
+    datacenter: str
+    keyspace: str
+
+    def attach(self, rows: DataStream, tables_json: str) -> None:
+        """Writes idempotent upserts."""
+        sink = rows.sink_to(
+            CassandraSink(
+                self.hosts, keyspace=self.keyspace, tables=tables_json, port=self.port, datacenter=self.datacenter
+            )
+        )
+        sink.uid(SINK_UID).name("tables: Cassandra")

@@ -1,0 +1,195 @@
+"""Starts a job: addresses to ends, parameters to settings, then one Flink graph, executed here or on a cluster.
+
+``kappafleet run`` calls :func:`launch` with a Flink of its own in this process' mini cluster; ``flink run -py
+jobs/JOB/job.py`` calls :func:`main`, where Flink is the cluster that runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from conf.parameters import ParameterError
+from kappafleet.connections import (
+    Address,
+    CassandraAddress,
+    CassandraConnection,
+    FileAddress,
+    RabbitMQAddress,
+    parse_uri,
+)
+from kappafleet.errors import AddressError, UserError
+
+if TYPE_CHECKING:
+    from pyflink.common import Configuration
+
+    from connectors.ends import LogSource, RowSink
+
+JOBS = ("driver_stats",)
+FIRST_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed(Exception):
+    """The job ran and failed; ``reason`` is the innermost cause in one line."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to run.
+
+    Attributes:
+        job: a name of JOBS.
+        source, sink: addresses as ``--from`` and ``--to`` take them.
+        overrides: ``name=value`` over the job's parameters.
+        parallelism: of the whole job; None: as Flink is configured.
+        detached: only submit, where Flink is a cluster.
+    """
+
+    job: str
+    source: str
+    sink: str
+    overrides: Sequence[str] = ()
+    parallelism: int | None = None
+    detached: bool = False
+
+
+def check(what: Launch) -> None:
+    """Refuses what could not run, before anything is started.
+
+    Raises:
+        UserError: the job, an address or a parameter is wrong.
+    """
+    if what.job not in JOBS:
+        raise UserError(f"there is no job {what.job}; jobs are: {', '.join(JOBS)}")
+    source, sink = parse_uri(what.source), parse_uri(what.sink)
+    if isinstance(source, CassandraAddress):
+        raise AddressError(f"--from {what.source}: a job reads rabbitmq: or file:PATH")
+    if isinstance(sink, RabbitMQAddress):
+        raise AddressError(f"--to {what.sink}: a job writes cassandra: or file:DIRECTORY")
+    if isinstance(source, FileAddress) and not source.path.exists():
+        raise AddressError(f"--from {what.source}: there is no file or folder {source.path}")
+    if isinstance(sink, FileAddress) and sink.path.exists() and not sink.path.is_dir():
+        raise AddressError(f"--to {what.sink}: {sink.path} is a file; give a folder")
+    _settings(what)
+
+
+def launch(what: Launch, configuration: Configuration | None = None) -> None:
+    """Builds the job's graph and executes it.
+
+    Args:
+        configuration: Flink's settings beside those of its own files.
+
+    Raises:
+        UserError: see :func:`check`; or Cassandra does not answer.
+        JobFailed: the job was executed and failed.
+    """
+    check(what)
+    from py4j.protocol import Py4JError
+    from pyflink.datastream import StreamExecutionEnvironment
+
+    module = importlib.import_module(f"jobs.{what.job}.job")
+    settings = _settings(what)
+    sink = _sink(what.job, parse_uri(what.sink))
+    env = StreamExecutionEnvironment.get_execution_environment(configuration)
+    if what.parallelism is not None:
+        env.set_parallelism(what.parallelism)
+    module.build(env, _source(module.EXCHANGE, parse_uri(what.source)), sink, settings)
+    try:
+        if what.detached:
+            env.execute_async(what.job)
+        else:
+            env.execute(what.job)
+    except Py4JError as error:
+        raise JobFailed(root_cause(error)) from error
+
+
+def root_cause(error: BaseException) -> str:
+    """The innermost cause of a failure that Java reported, in one line."""
+    java = getattr(error, "java_exception", None)
+    if java is None:
+        return " ".join(str(error).split())
+    while java.getCause() is not None:
+        java = java.getCause()
+    message = java.getMessage() or java.getClass().getSimpleName()
+    return " ".join(str(message).split())
+
+
+def main(job: str, arguments: Sequence[str]) -> None:
+    """The entry of ``jobs/JOB/job.py``, for ``flink run -py``; ends the process with 2 after a mistake."""
+    parser = argparse.ArgumentParser(prog=f"jobs/{job}/job.py", description=f"Runs {job} on a Flink cluster.")
+    parser.add_argument("--from", dest="source", default="rabbitmq:", help="rabbitmq:… or file:PATH")
+    parser.add_argument("--to", dest="sink", default="cassandra:", help="cassandra:… or file:DIRECTORY")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--parallelism", type=int, default=None)
+    given = parser.parse_args(arguments)
+    try:
+        launch(Launch(job, given.source, given.sink, given.overrides, given.parallelism))
+    except UserError as error:
+        print(f"{job}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except JobFailed as failure:
+        print(f"{job} failed: {failure.reason}", file=sys.stderr)
+        sys.exit(1)
+
+
+def keyspace_of(job: str, version: int) -> str:
+    """The keyspace of a job's version."""
+    return f"kf_{job}_v{version}"
+
+
+def _settings(what: Launch) -> object:
+    module = importlib.import_module(f"jobs.{what.job}.settings")
+    try:
+        return module.Settings.load(what.overrides)
+    except ParameterError as error:
+        raise UserError(str(error)) from error
+
+
+def _source(exchange: str, address: Address) -> LogSource:
+    from connectors.ends import FileLines, RabbitStreams
+
+    if isinstance(address, FileAddress):
+        return FileLines(address.path)
+    if not isinstance(address, RabbitMQAddress):
+        raise AddressError(f"a job cannot read {address}")
+    return RabbitStreams(
+        prefix=exchange,
+        streams=address.streams,
+        start=address.start or "first",
+        bounded=address.bounded,
+        host=address.host,
+        port=address.stream_port,
+        vhost=address.vhost,
+    )
+
+
+def _sink(job: str, address: Address) -> RowSink:
+    """The sink; for Cassandra, its keyspace and tables are made first."""
+    from connectors.ends import CassandraTables, FileTables
+
+    if isinstance(address, FileAddress):
+        return FileTables(address.path)
+    if not isinstance(address, CassandraAddress):
+        raise AddressError(f"a job cannot write {address}")
+    from connectors.cassandra import active_version, change_active_version, connect, create_meta, create_tables
+    from schemas.tables import cql_text
+
+    cluster = CassandraConnection.from_environment()
+    hosts = (address.host,) if address.host else cluster.hosts
+    port = address.port or cluster.port
+    with connect(hosts, port=port, datacenter=cluster.datacenter) as session:
+        create_meta(session)
+        version = active_version(session, job)
+        if version is None:
+            change_active_version(session, job, expected=None, version=FIRST_VERSION)
+            version = active_version(session, job) or FIRST_VERSION
+        keyspace = address.keyspace or keyspace_of(job, version)
+        create_tables(session, keyspace, cql_text(job))
+    return CassandraTables(hosts, port, cluster.datacenter, keyspace)
