@@ -36,8 +36,10 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _TICK_S = 0.2
 _NACK_PAUSE_S = 0.2
+_CLOSING_S = 5.0
 
 _PERSISTENT = 2
+_NOT_FOUND = 404
 
 
 @dataclass(slots=True)
@@ -166,7 +168,8 @@ class Publisher:
         failure.
         """
         if isinstance(reason, pika.exceptions.ChannelClosedByBroker):
-            self._fail(f"RabbitMQ refused a message: {reason.reply_text} ({reason.reply_code})")
+            hint = "; publish without --no-declare, which makes it" if reason.reply_code == _NOT_FOUND else ""
+            self._fail(f"RabbitMQ refused a message: {reason.reply_text} ({reason.reply_code}){hint}")
 
     # -- messages --
 
@@ -276,8 +279,15 @@ class Publisher:
             return
         if connection.is_open:
             connection.close()
+            connection.ioloop.call_later(_CLOSING_S, self._abandon)
         elif connection.is_closed:
             connection.ioloop.stop()
+
+    def _abandon(self) -> None:
+        """Ends the connection without waiting for the broker, which may be deaf; `_on_connection_lost` follows."""
+        if self._connection is not None and not self._connection.is_closed:
+            # pika has no public way: close() waits for the broker's consent without a limit.
+            self._connection._terminate_stream(pika.exceptions.AMQPConnectionError("given up"))
 
     def _tick(self) -> None:
         self._report(self.totals)
@@ -288,8 +298,7 @@ class Publisher:
                 self._last_progress = time.monotonic()  # nothing to confirm: waiting for a message's time
         except UserError as error:
             self._failure = self._failure or error
-            if self._connection is not None:
-                self._connection.ioloop.stop()
+            self._abandon()
             return
         if self._connection is not None:
             self._connection.ioloop.call_later(_TICK_S, self._tick)

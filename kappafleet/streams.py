@@ -4,12 +4,17 @@
 messages of one vehicle or sensor (routing key) land in one stream, in order.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import pika.exceptions
-from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kappafleet.errors import UserError
+
+if TYPE_CHECKING:
+    from pika.adapters.blocking_connection import BlockingConnection
 
 TELEMETRY = "telemetry"
 OBSERVATIONS = "observations"
@@ -91,43 +96,49 @@ def declare_results(connection: BlockingConnection) -> None:
 
 
 def _declare_exchange(connection: BlockingConnection, exchange: str, kind: str) -> None:
-    try:
-        # A refused declaration of an unknown type closes the whole connection, hence both exceptions.
+    with _refusals(
+        {
+            _PRECONDITION_FAILED: f"exchange {exchange} exists, but not as a durable {kind}; delete it, or publish "
+            "to another one with --exchange",
+            # An unknown type closes the whole connection.
+            _COMMAND_INVALID: f"the broker knows no exchange type {kind}; enable its plugin: rabbitmq-plugins enable "
+            "rabbitmq_consistent_hash_exchange",
+        }
+    ):
         channel = connection.channel()
         channel.exchange_declare(exchange, exchange_type=kind, durable=True)
         channel.close()
-    except pika.exceptions.ConnectionClosedByBroker as closed:
-        if closed.reply_code == _COMMAND_INVALID:
-            raise UserError(
-                f"the broker knows no exchange type {kind}; enable its plugin: "
-                "rabbitmq-plugins enable rabbitmq_consistent_hash_exchange"
-            ) from closed
-        raise
-    except pika.exceptions.ChannelClosedByBroker as closed:
-        if closed.reply_code == _PRECONDITION_FAILED:
-            raise UserError(
-                f"exchange {exchange} exists, but not as a durable {kind} ({closed.reply_text}); "
-                "delete it, or publish to another one with --exchange"
-            ) from closed
-        raise
 
 
 def _declare_stream(connection: BlockingConnection, stream: str, settings: StreamSettings) -> None:
-    channel = connection.channel()
-    try:
+    with _refusals(
+        {
+            _PRECONDITION_FAILED: f"{stream} exists with other settings; use the settings it was made with, or delete "
+            "it to start over (its messages are lost)"
+        }
+    ):
+        channel = connection.channel()
         channel.queue_declare(stream, durable=True, arguments=settings.arguments())
         channel.close()
-    except pika.exceptions.ChannelClosedByBroker as closed:
-        if closed.reply_code == _PRECONDITION_FAILED:
-            raise UserError(
-                f"{stream} exists with other settings ({closed.reply_text}); use the settings it was "
-                "made with, or delete it to start over (its messages are lost)"
-            ) from closed
-        raise
+
+
+@contextmanager
+def _refusals(explanations: dict[int, str]) -> Iterator[None]:
+    """Explains what the broker refuses, by its reply code; its own words follow in brackets."""
+    import pika.exceptions  # here, so that `kappafleet --help` need not wait for it
+
+    try:
+        yield
+    except (pika.exceptions.ChannelClosedByBroker, pika.exceptions.ConnectionClosedByBroker) as closed:
+        if closed.reply_code not in explanations:
+            raise
+        raise UserError(f"{explanations[closed.reply_code]} ({closed.reply_text})") from closed
 
 
 def _exists(connection: BlockingConnection, queue: str) -> bool:
-    channel: BlockingChannel = connection.channel()
+    import pika.exceptions
+
+    channel = connection.channel()
     try:
         channel.queue_declare(queue, passive=True)
     except pika.exceptions.ChannelClosedByBroker as closed:

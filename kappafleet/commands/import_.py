@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kappafleet.errors import UserError
 from kappafleet.importers import FORMATS, Format, Recording, format_named
 from kappafleet.importers.recording import SAMPLES_PER_MESSAGE, message_lines
 
 STDOUT = "-"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(name="import")(import_)
 
 
 def import_(
@@ -46,6 +49,9 @@ def import_(
 
     The messages of each vehicle come in time order; a number counts them (seq). Progress goes to stderr.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     chosen = format_named(format_name)
     if not path.exists():
         raise UserError(f"no such file or folder: {path}")
@@ -73,9 +79,9 @@ def import_(
             target.write(line.encode() + b"\n")
             messages += 1
             samples += count
-    if not messages:
-        wanted = f" of {', '.join(vehicle)}" if vehicle else ""
-        raise UserError(f"{path} holds no samples{wanted}")
+        if not messages:
+            wanted = f" of {', '.join(vehicle)}" if vehicle else ""
+            raise UserError(f"{path} holds no samples{wanted}")
     where = "" if out == STDOUT else f" -> {out}"
     print(f"{messages:,} messages, {samples:,} samples, {len(vehicles):,} vehicles{where}", file=sys.stderr)
 

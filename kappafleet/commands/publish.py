@@ -1,27 +1,17 @@
 """`kappafleet publish PATH`: message lines into RabbitMQ, with publisher confirms."""
 
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kappafleet.connections import rabbitmq_connection, rabbitmq_parameters
-from kappafleet.errors import UserError
-from kappafleet.messages import Message, line_files, lines
-from kappafleet.pacing import Due, at_event_pace, at_rate, plain, shifted_to, unpaced
-from kappafleet.publisher import PATIENCE_S, Publisher, Totals
-from kappafleet.streams import StreamSettings, declare, declare_results
+from kappafleet.streams import StreamSettings
 
 _DEFAULTS = StreamSettings()
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
+    """Adds the command."""
     app.command()(publish)
 
 
@@ -62,7 +52,7 @@ def publish(
     ] = False,
     patience: Annotated[
         float, typer.Option(min=1, help="Give up when the broker confirms nothing for so many seconds.")
-    ] = PATIENCE_S,
+    ] = 60.0,
 ) -> None:
     """Publish message lines into RabbitMQ: at least once, each vehicle's in order.
 
@@ -70,75 +60,16 @@ def publish(
     fast as the broker confirms, in the order of the files. A broker's restart is survived: what was not
     confirmed is published again, so a stream may hold copies of messages; jobs recognise them by seq.
     """
-    if speedup is not None and rate is not None:
-        raise UserError("--speedup and --rate exclude each other: one pace at a time")
-    files = line_files(path)
-    rabbitmq_connection().close()  # an unreachable broker is reported before anything is read
-    settings = None if no_declare else StreamSettings(partitions, max_age, max_length_bytes)
-    started = time.monotonic()
-    with _progress() as progress:
-        counting = progress.add_task("reading", total=None, detail="")
-        total = sum(1 for _ in lines(files))  # cheap beside publishing, and gives the bar its end
-        progress.remove_task(counting)
-        publishing = progress.add_task("publish", total=total, detail="")
+    from kappafleet import publishing  # brings pika, for which `kappafleet --help` need not wait
 
-        def report(totals: Totals) -> None:
-            progress.update(
-                publishing, completed=totals.confirmed, detail=_figures(totals, time.monotonic() - started)
-            )
-
-        messages = (
-            shifted_to(time.time_ns() // 1_000_000, files, exchange)
-            if shift_to_now
-            else plain(files, exchange)
+    publishing.publish(
+        publishing.Run(
+            path=path,
+            speedup=speedup,
+            shift_to_now=shift_to_now,
+            rate=rate,
+            exchange=exchange,
+            streams=None if no_declare else StreamSettings(partitions, max_age, max_length_bytes),
+            patience_s=patience,
         )
-        if settings is not None:
-            messages = _declared(messages, settings)
-        started = time.monotonic()
-        publisher = Publisher(rabbitmq_parameters(), report, patience)
-        totals = publisher.publish(_paced(messages, speedup, rate))
-    print(
-        f"{totals.confirmed:,} messages confirmed, {_figures(totals, time.monotonic() - started)}",
-        file=sys.stderr,
-    )
-
-
-def _declared(messages: Iterator[Message], settings: StreamSettings) -> Iterator[Message]:
-    """Passes `messages` through; an exchange and its streams are made when its first message comes."""
-    made: set[str] = set()
-    for each in messages:
-        if each.exchange not in made:
-            with rabbitmq_connection() as connection:
-                declare(connection, each.exchange, settings)
-                declare_results(connection)
-            made.add(each.exchange)
-        yield each
-
-
-def _paced(messages: Iterator[Message], speedup: float | None, rate: float | None) -> Iterator[Due]:
-    if speedup is not None:
-        return at_event_pace(messages, speedup)
-    if rate is not None:
-        return at_rate(messages, rate)
-    return unpaced(messages)
-
-
-def _figures(totals: Totals, seconds: float) -> str:
-    seconds = max(seconds, 1e-3)
-    repeated = f", {totals.repeated:,} sent again" if totals.repeated else ""
-    return (
-        f"{totals.samples:,} samples, {totals.confirmed / seconds:,.0f} messages/s, "
-        f"{totals.samples / seconds:,.0f} samples/s{repeated}"
-    )
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
     )

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from kappafleet.errors import UserError
 from kappafleet.importers.recording import Recording
-from kappafleet.importers.table import G_TO_MS2, MILE_TO_M, MPH_TO_KMH, number, rows, scaled
+from kappafleet.importers.table import G_TO_MS2, MILE_TO_M, MISSING, MPH_TO_KMH, number, rows, scaled
 
 NAME = "driveplotr-nds"
 TITLE = "DrivePlotR naturalistic driving, US Midwest 2019: one CSV of drives with positions and accelerations"
@@ -90,6 +90,43 @@ def recordings(file: Path) -> Iterator[Recording]:
             t=drive.t,
             samples=dict(drive.samples),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedEvent:
+    """A run of consecutive rows that the origin labelled: |accel_x| or |accel_y| above 0.35 g in each of them."""
+
+    vehicle_id: str
+    start_ms: int
+    end_ms: int
+    categories: tuple[str, ...]
+    """One per row: `low` (0.35-0.44 g), `med` (0.45-0.59 g), `high` (0.60 g and more)."""
+
+
+def published_events(path: Path) -> list[PublishedEvent]:
+    """The runs of labelled rows in the files of `path`, in the order of time.
+
+    Raises:
+        UserError: as `files` and `recordings`.
+    """
+    events: list[PublishedEvent] = []
+    for file in files(path):
+        runs: dict[str, list[tuple[int, str]]] = {}
+        for line, (drive, time, category) in rows(
+            file, ("drive", "time_utc", "accel_event_cat"), f"a table of {NAME}"
+        ):
+            run = runs.setdefault(drive, [])
+            if category not in MISSING:
+                run.append((_epoch_ms(time, f"{file} line {line}"), category))
+            elif run:
+                events.append(_event(drive, run))
+                run.clear()
+        events += [_event(drive, run) for drive, run in runs.items() if run]
+    return sorted(events, key=lambda event: (event.start_ms, event.vehicle_id))
+
+
+def _event(drive: str, run: list[tuple[int, str]]) -> PublishedEvent:
+    return PublishedEvent(f"nds-drive-{drive}", run[0][0], run[-1][0], tuple(category for _, category in run))
 
 
 def _in_our_units(values: list[float | None]) -> dict[str, float | None]:

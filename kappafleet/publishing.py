@@ -1,0 +1,105 @@
+"""A whole run of `kappafleet publish`: what goes out, how fast, and what is shown meanwhile."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kappafleet.connections import rabbitmq_connection, rabbitmq_parameters
+from kappafleet.errors import UserError
+from kappafleet.messages import Message, line_files, lines
+from kappafleet.pacing import Due, at_event_pace, at_rate, plain, shifted_to, unpaced
+from kappafleet.publisher import PATIENCE_S, Publisher, Totals
+from kappafleet.streams import StreamSettings, declare, declare_results
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What to publish, and how; see `kappafleet publish --help`."""
+
+    path: Path
+    speedup: float | None = None
+    shift_to_now: bool = False
+    rate: float | None = None
+    exchange: str | None = None
+    """None: as each line's schema says."""
+    streams: StreamSettings | None = StreamSettings()
+    """What to declare; None: nothing, all is there."""
+    patience_s: float = PATIENCE_S
+
+
+def publish(run: Run) -> Totals:
+    """Publishes message lines; shows progress and, at the end, the totals on stderr.
+
+    Raises:
+        UserError: the options exclude each other, there are no lines, or see `Publisher.publish` and
+        `streams.declare`.
+    """
+    if run.speedup is not None and run.rate is not None:
+        raise UserError("--speedup and --rate exclude each other: one pace at a time")
+    files = line_files(run.path)
+    rabbitmq_connection().close()  # an unreachable broker is reported before anything is read
+    with _progress() as progress:
+        counting = progress.add_task("reading", total=None, detail="")
+        total = sum(1 for _ in lines(files))  # cheap beside publishing, and gives the bar its end
+        progress.remove_task(counting)
+        publishing = progress.add_task("publish", total=total, detail="")
+        started = time.monotonic()
+
+        def report(totals: Totals) -> None:
+            figures = _figures(totals, time.monotonic() - started)
+            progress.update(publishing, completed=totals.confirmed, detail=figures)
+
+        now_ms = time.time_ns() // 1_000_000
+        messages = shifted_to(now_ms, files, run.exchange) if run.shift_to_now else plain(files, run.exchange)
+        if run.streams is not None:
+            messages = _declared(messages, run.streams)
+        totals = Publisher(rabbitmq_parameters(), report, run.patience_s).publish(_paced(messages, run))
+    figures = _figures(totals, time.monotonic() - started)
+    print(f"{totals.confirmed:,} messages confirmed, {figures}", file=sys.stderr)
+    return totals
+
+
+def _declared(messages: Iterator[Message], settings: StreamSettings) -> Iterator[Message]:
+    """Passes `messages` through; an exchange and its streams are made when its first message comes."""
+    made: set[str] = set()
+    for each in messages:
+        if each.exchange not in made:
+            with rabbitmq_connection() as connection:
+                declare(connection, each.exchange, settings)
+                declare_results(connection)
+            made.add(each.exchange)
+        yield each
+
+
+def _paced(messages: Iterator[Message], run: Run) -> Iterator[Due]:
+    if run.speedup is not None:
+        return at_event_pace(messages, run.speedup)
+    if run.rate is not None:
+        return at_rate(messages, run.rate)
+    return unpaced(messages)
+
+
+def _figures(totals: Totals, seconds: float) -> str:
+    seconds = max(seconds, 1e-3)
+    repeated = f", {totals.repeated:,} sent again" if totals.repeated else ""
+    return (
+        f"{totals.samples:,} samples, {totals.confirmed / seconds:,.0f} messages/s, "
+        f"{totals.samples / seconds:,.0f} samples/s{repeated}"
+    )
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,100 @@
+"""Makes data/demo, data/samples and data/published again from the original data sets.
+
+    python scripts/make_demo_data.py [FOLDER]
+
+FOLDER (default ../shared/data) holds `nrel-cmap-drives` and `driveplotr-nds`, as their SOURCE.md describe.
+The same originals give the same bytes. Licences of what is bundled: NOTICE.
+"""
+
+import csv
+import gzip
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from kappafleet.importers import Recording, driveplotr_nds, nrel_cmap
+from kappafleet.importers.recording import message_lines
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data"
+
+# Vehicles taken whole, so that the published statistics of their trips apply: short and long days, trips with and
+# without gaps, the hardest braking of the set (4113492_1), five days of one vehicle (4111928_1).
+VEHICLES = (
+    "4033363_1",
+    "4105836_2",
+    "4111928_1",
+    "4113492_1",
+    "4114555_1",
+    "4116361_1",
+    "4116728_1",
+    "4116813_1",
+)
+# Drives with most labelled events; 6 has the only one called high, 15 the longest gap.
+DRIVES = ("1", "6", "9", "10", "15")
+
+SAMPLE_VEHICLES = ("4033363_1", "4113492_1")
+SAMPLE_DRIVES = ("3", "12")
+
+
+def main(originals: Path) -> None:
+    nrel, nds = originals / "nrel-cmap-drives", originals / "driveplotr-nds"
+    nds_file = driveplotr_nds.files(nds)[0]
+    days = [day for vehicle in VEHICLES for day in nrel_cmap.files(nrel / vehicle)]
+    _write_messages("nrel-cmap", (recording for day in days for recording in nrel_cmap.recordings(day)))
+    wanted = {f"nds-drive-{drive}" for drive in DRIVES}
+    drives = driveplotr_nds.recordings(nds_file)
+    _write_messages("driveplotr-nds", (recording for recording in drives if recording.vehicle_id in wanted))
+
+    trips = [trip for vehicle in VEHICLES for trip in nrel_cmap.published_trips(nrel / vehicle)]
+    _write_table(
+        "nrel-cmap-trips",
+        ("vehicle_id", "start_ms", "end_ms", "distance_m", "max_speed_kmh", "zero_s", "driving_s"),
+        (
+            (t.vehicle_id, t.start_ms, t.end_ms, t.distance_m, t.max_speed_kmh, t.zero_s, t.driving_s)
+            for t in sorted(trips, key=lambda t: (t.vehicle_id, t.start_ms))
+        ),
+    )
+    events = [event for event in driveplotr_nds.published_events(nds) if event.vehicle_id in wanted]
+    _write_table(
+        "driveplotr-nds-events",
+        ("vehicle_id", "start_ms", "end_ms", "categories"),
+        ((e.vehicle_id, e.start_ms, e.end_ms, " ".join(e.categories)) for e in events),
+    )
+    _copy_samples(nrel, nds_file)
+
+
+def _write_messages(name: str, recordings: Iterable[Recording]) -> None:
+    text = "".join(line + "\n" for line, _ in message_lines(recordings))
+    _write_gzip(DATA / "demo" / f"{name}.jsonl.gz", text)
+
+
+def _write_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    target = DATA / "published" / f"{name}.csv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def _copy_samples(nrel: Path, nds_file: Path) -> None:
+    for vehicle in SAMPLE_VEHICLES:
+        target = DATA / "samples" / "nrel-cmap-drives" / vehicle
+        target.mkdir(parents=True, exist_ok=True)
+        for file in sorted((nrel / vehicle).iterdir()):
+            shutil.copyfile(file, target / file.name)
+    with gzip.open(nds_file, "rt", newline="") as text:
+        header, *lines = text
+    kept = [line for line in lines if line.split(",", 1)[0] in SAMPLE_DRIVES]
+    _write_gzip(DATA / "samples" / "driveplotr-nds" / "nds_sample.csv.gz", header + "".join(kept))
+
+
+def _write_gzip(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT.parent / "shared" / "data")
