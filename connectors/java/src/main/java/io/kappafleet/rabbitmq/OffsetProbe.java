@@ -7,6 +7,7 @@ import com.rabbitmq.stream.Message;
 import com.rabbitmq.stream.MessageHandler;
 import com.rabbitmq.stream.NoOffsetException;
 import com.rabbitmq.stream.OffsetSpecification;
+import com.rabbitmq.stream.StreamException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -141,9 +142,13 @@ final class OffsetProbe {
       return false;
     } catch (NoOffsetException e) {
       return true;
-    } catch (UnsupportedOperationException e) {
-      statsUnknown = true;
-      return false;
+    } catch (StreamException e) {
+      // The client wraps its own refusal to ask a broker before 3.11.
+      if (e.getCause() instanceof UnsupportedOperationException) {
+        statsUnknown = true;
+        return false;
+      }
+      throw e;
     }
   }
 
