@@ -1,7 +1,7 @@
 """A Flink installation for our jobs, made from the PyFlink wheel in less than a tenth of a second.
 
 ``HOME/flink`` has the wheel's ``bin`` and ``conf`` as copies and its jars as links; ``lib`` also holds
-flink-python and our connectors jar. Both belong there and not into a job's jars: a second job in the same
+flink-python and a copy of our connectors jar. Both belong there and not into a job's jars: a second job in the same
 TaskManager would load pemja's native library through another class loader, and die.
 """
 
@@ -69,8 +69,8 @@ def prepare(
 ) -> FlinkHome:
     """Makes ``FOLDER/flink``, or brings an existing one up to date.
 
-    Idempotent, and safe when several processes do it at once. It is made anew when PyFlink, its place or the
-    path of our jar changed; a rebuilt jar of the same path needs nothing, because it is linked.
+    Idempotent, and safe when several processes do it at once. It is made anew when PyFlink or its place changed,
+    and takes our jar again when that was rebuilt.
 
     Args:
         folder: The home of state and logs; None: ``KAPPAFLEET_HOME``.
@@ -87,11 +87,12 @@ def prepare(
     where.mkdir(parents=True, exist_ok=True)
     with _locked(where):
         stamp = where / _STAMP
-        made_from = f"{_version(wheel)}\n{wheel}\n{jar}\n"
+        made_from = f"{_version(wheel)}\n{wheel}\n"
         if not stamp.is_file() or stamp.read_text(encoding="utf-8") != made_from:
             stamp.unlink(missing_ok=True)
-            _make(where, wheel, jar)
+            _make(where, wheel)
             stamp.write_text(made_from, encoding="utf-8")
+        _take_jar(where / "lib" / _OUR_JAR, jar)
         _configure(where / conf_name, wheel, settings or {})
     return FlinkHome(where, where / conf_name)
 
@@ -113,7 +114,23 @@ def _version(wheel: Path) -> str:
     return ",".join(sorted(jar.name for jar in (wheel / "lib").glob("flink-dist*.jar")))
 
 
-def _make(where: Path, wheel: Path, jar: Path) -> None:
+def _take_jar(target: Path, jar: Path) -> None:
+    """Copies our jar if it changed. A running JVM would crash on a jar rewritten in place, hence no link, and a
+    new file each time.
+    """
+    if target.is_file() and _identity(target) == _identity(jar):
+        return
+    part = target.with_suffix(".part")
+    shutil.copy2(jar, part)
+    part.replace(target)
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _make(where: Path, wheel: Path) -> None:
     for name in ("bin", "lib", "opt", "plugins"):
         shutil.rmtree(where / name, ignore_errors=True)
     shutil.copytree(wheel / "bin", where / "bin")
@@ -125,7 +142,6 @@ def _make(where: Path, wheel: Path, jar: Path) -> None:
             (where / name / each.name).symlink_to(each)
     for each in (wheel / "opt").glob("flink-python-*.jar"):
         (where / "lib" / each.name).symlink_to(each)
-    (where / "lib" / _OUR_JAR).symlink_to(jar)
     if (wheel / "plugins").is_dir():
         (where / "plugins").symlink_to(wheel / "plugins")
     else:
