@@ -2,7 +2,8 @@
 
 Example::
 
-    streams = columnar(records, ColumnarSpec(module="jobs.driver_stats.job", ...), uid="vehicles", name="vehicles")
+    spec = ColumnarSpec(module="jobs.driver_stats.operator", class_name="VehicleOperator", ...)
+    streams = columnar(records, spec, uid="vehicles", name="vehicles")
     streams.rows.sink_to(tables)
     streams.streams["minutes"].key_by(...)
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -29,6 +29,8 @@ from connectors.columnar_runtime import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyflink.datastream import DataStream
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
 Conversion: TypeAlias = Literal[
     "key",
     "text",
+    "text_or_key",
     "int",
     "bigint",
     "double",
@@ -144,6 +147,7 @@ class Column:
     ============ ============================ =================================
     key          none: the message's key      never
     text         S                            empty
+    text_or_key  S                            never: empty is ``constant`` + key
     int          integer                      -2**31
     bigint       integer                      -2**63
     double       float or integer             NaN
@@ -176,6 +180,7 @@ class OutputSpec:
         write_us: integer field with the row's write timestamp in microseconds.
         columns: one for each column of the table, in its order.
         key_field: text field with the key of a stream's record.
+        key_prefix: where key_field is empty, the key is this and the message's key; if this is empty, so is the key.
         event_ms: integer field with its event time.
     """
 
@@ -186,6 +191,7 @@ class OutputSpec:
     write_us: str = ""
     columns: tuple[Column, ...] = ()
     key_field: str = ""
+    key_prefix: str = ""
     event_ms: str = ""
 
     def __post_init__(self) -> None:

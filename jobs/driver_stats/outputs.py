@@ -9,7 +9,9 @@ from schemas.tables import table
 
 JOB = "driver_stats"
 
-DRIVER = Column("text", "driver")
+UNKNOWN_DRIVER = "unknown:"
+
+DRIVER = Column("text_or_key", "driver", constant=UNKNOWN_DRIVER)
 """A vehicle of which no driver is known drives as ``unknown:<vehicle_id>``."""
 
 UNSET = Column("unset")
@@ -101,5 +103,5 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
                 "updated_at": Column("now"),
             },
         ),
-        OutputSpec(kind="stream", name="part", key_field="driver", event_ms="event_ms"),
+        OutputSpec(kind="stream", name="part", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"),
     )

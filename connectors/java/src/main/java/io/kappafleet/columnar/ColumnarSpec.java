@@ -94,7 +94,7 @@ record ColumnarSpec(
 
   private static boolean fits(OutputSpec.Conversion conversion, String cqlType) {
     return switch (conversion) {
-      case KEY, TEXT, MONTH, YEAR, ENUM, CONST -> oneOf(cqlType, "text", "varchar", "ascii");
+      case KEY, TEXT, TEXT_OR_KEY, MONTH, YEAR, ENUM, CONST -> oneOf(cqlType, "text", "varchar", "ascii");
       case DAY -> oneOf(cqlType, "text", "varchar", "ascii", "date");
       case INT -> oneOf(cqlType, "int");
       case BIGINT -> oneOf(cqlType, "bigint");

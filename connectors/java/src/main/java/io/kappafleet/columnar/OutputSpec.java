@@ -13,6 +13,8 @@ import java.util.List;
  * @param writeUs field with the write timestamp in microseconds
  * @param columns one entry for each column of the table, in its order
  * @param keyField text field that keys the stream
+ * @param keyPrefix where that field is empty, this and the message's key are the stream's key; empty
+ *     for an empty key
  * @param eventMs field with the stream record's timestamp
  */
 record OutputSpec(
@@ -23,6 +25,7 @@ record OutputSpec(
     String writeUs,
     List<Column> columns,
     String keyField,
+    String keyPrefix,
     String eventMs) {
 
   enum Kind {
@@ -43,6 +46,9 @@ record OutputSpec(
     /** A text field; empty leaves the column unset. */
     @JsonProperty("text")
     TEXT,
+    /** A text field; where it is empty, the constant and the message's key. */
+    @JsonProperty("text_or_key")
+    TEXT_OR_KEY,
     @JsonProperty("int")
     INT,
     @JsonProperty("bigint")

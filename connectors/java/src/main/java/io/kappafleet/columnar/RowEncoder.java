@@ -59,6 +59,7 @@ final class RowEncoder {
       case NOW -> (frame, rows, row, key) -> frame.putLong(now);
       case UNSET -> (frame, rows, row, key) -> frame.unset();
       case TEXT -> text(field(output, column, layout, "S"));
+      case TEXT_OR_KEY -> textOrKey(field(output, column, layout, "S"), column.constant());
       case DOUBLE -> number(field(output, column, layout, "fiu"));
       case ENUM -> choice(field(output, column, layout, INTEGERS), column.names());
       default -> integer(column.conversion(), field(output, column, layout, INTEGERS), cqlType);
@@ -80,6 +81,17 @@ final class RowEncoder {
       int length = field.textLength(rows, row);
       if (length == 0) {
         frame.unset();
+      } else {
+        frame.putBytes(rows, row + field.offset(), length);
+      }
+    };
+  }
+
+  private static ColumnWriter textOrKey(RowLayout.Field field, String prefix) {
+    return (frame, rows, row, key) -> {
+      int length = field.textLength(rows, row);
+      if (length == 0) {
+        frame.putText(prefix + key);
       } else {
         frame.putBytes(rows, row + field.offset(), length);
       }

@@ -60,10 +60,13 @@ final class RowOutputs {
     RowLayout.Field keyField = layout.require(wanted.name(), wanted.keyField(), "S");
     RowLayout.Field eventTime = layout.require(wanted.name(), wanted.eventMs(), "i");
     int bytes = layout.bytes();
+    String prefix = wanted.keyPrefix();
     return (rows, row, key) -> {
       byte[] copy = new byte[bytes];
       System.arraycopy(rows, row, copy, 0, bytes);
-      Tuple2<String, byte[]> value = Tuple2.of(keyField.text(rows, row), copy);
+      boolean ofKey = !prefix.isEmpty() && keyField.textLength(rows, row) == 0;
+      Tuple2<String, byte[]> value =
+          Tuple2.of(ofKey ? prefix + key : keyField.text(rows, row), copy);
       output.collect(tag, new StreamRecord<>(value, eventTime.integer(rows, row)));
     };
   }
