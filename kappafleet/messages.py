@@ -40,8 +40,10 @@ class Message:
 
 
 def line_files(path: Path) -> list[Path]:
-    """The files of message lines that `path` means: itself, or all files of a folder in the order of their
-    names (hidden ones and folders in it are left out), as `--from file:` has it.
+    """The files of message lines that `path` means, as `--from file:` has it.
+
+    It is one file, or a folder: then all files in it in the order of their names, without hidden ones and
+    folders.
 
     Raises:
         UserError: there are none.

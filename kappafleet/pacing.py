@@ -8,7 +8,7 @@ import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from kappafleet.messages import Message, addressed, lines, message, parsed, sample_times
 
@@ -19,6 +19,9 @@ EARLIEST_MS = 946_684_800_000
 """2000-01-01: earlier times are rejected by the jobs."""
 LATEST_MS = 4_102_444_800_000
 """2100-01-01: times from here on are rejected by the jobs."""
+
+_BEFORE_ALL = -(2**63)
+"""The time of lines before the first that has one."""
 
 
 def unpaced(messages: Iterable[Message]) -> Iterator[Due]:
@@ -37,31 +40,30 @@ def at_event_pace(messages: Iterable[Message], speedup: float) -> Iterator[Due]:
     """All messages by the time of their last sample, at `speedup` times the pace of event time.
 
     A message without a usable time goes right after its predecessor in the input. Messages of equal time keep
-    the input's order. The bodies wait in an unnamed temporary file: memory grows by some ten bytes per
-    message only.
+    the input's order. All of `messages` is taken at once; the bodies wait in an unnamed temporary file, so
+    memory grows by some ten bytes per message only.
     """
-    with tempfile.TemporaryFile(prefix="kappafleet-publish-") as spool:
-        times, places, lengths = array("q"), array("q"), array("q")
-        exchanges: list[str] = []
-        place, time = 0, -(2**63)
-        for each in messages:
-            if each.event_ms is not None:
-                time = each.event_ms
-            times.append(time)
-            places.append(place)
-            lengths.append(len(each.body))
-            exchanges.append(each.exchange)
-            spool.write(each.body)
-            place += len(each.body)
-        first: int | None = None
-        for index in sorted(range(len(times)), key=times.__getitem__):
+    spool = tempfile.TemporaryFile(prefix="kappafleet-publish-")  # noqa: SIM115 - _replayed closes it
+    times, places, exchanges = array("q"), array("q", [0]), []
+    time = _BEFORE_ALL
+    for each in messages:
+        time = time if each.event_ms is None else each.event_ms
+        times.append(time)
+        places.append(places[-1] + spool.write(each.body))
+        exchanges.append(each.exchange)
+    return _replayed(spool, times, places, exchanges, speedup)
+
+
+def _replayed(
+    spool: IO[bytes], times: "array[int]", places: "array[int]", exchanges: list[str], speedup: float
+) -> Iterator[Due]:
+    order = sorted(range(len(times)), key=times.__getitem__)
+    first = next((times[index] for index in order if times[index] != _BEFORE_ALL), 0)
+    with spool:
+        for index in order:
             spool.seek(places[index])
-            each = message(spool.read(lengths[index]), exchanges[index])
-            if first is None and each.event_ms is not None:
-                first = each.event_ms
-            # Lines before the first with a time (first is None) have nothing to wait for.
-            wait_ms = 0 if first is None or times[index] < first else times[index] - first
-            yield wait_ms / 1000 / speedup, each
+            body = spool.read(places[index + 1] - places[index])
+            yield max(times[index] - first, 0) / 1000 / speedup, message(body, exchanges[index])
 
 
 def plain(files: list[Path], exchange: str | None) -> Iterator[Message]:

@@ -37,6 +37,8 @@ _LONGEST_PAUSE_S = 5.0
 _TICK_S = 0.2
 _NACK_PAUSE_S = 0.2
 _CLOSING_S = 5.0
+_LONGEST_WAIT_S = 1.0
+"""What the broker refused is not kept waiting longer, whenever the next message is due."""
 
 _PERSISTENT = 2
 _NOT_FOUND = 404
@@ -69,7 +71,7 @@ class Publisher:
     def __init__(
         self,
         parameters: Parameters,
-        report: Callable[[Totals], None] = lambda totals: None,
+        report: Callable[[Totals], None] = lambda _totals: None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._parameters = parameters
@@ -119,9 +121,7 @@ class Publisher:
     # -- one connection --
 
     def _run_connection(self) -> None:
-        """Connects and publishes until all is confirmed, the connection is lost, or something failed for
-        good.
-        """
+        """Connects and publishes, until all is confirmed or the connection ends."""
         connection = SelectConnection(
             self._parameters,
             on_open_callback=self._on_connected,
@@ -163,10 +163,8 @@ class Publisher:
         self._channel = None
         connection.ioloop.stop()
 
-    def _on_channel_closed(self, channel: Channel, reason: Exception) -> None:
-        """The broker closes a channel only for an error of ours; a lost connection comes here too, and is no
-        failure.
-        """
+    def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
+        # The broker closes a channel for an error of ours only; a lost connection comes here too.
         if isinstance(reason, pika.exceptions.ChannelClosedByBroker):
             hint = "; publish without --no-declare, which makes it" if reason.reply_code == _NOT_FOUND else ""
             self._fail(f"RabbitMQ refused a message: {reason.reply_text} ({reason.reply_code}){hint}")
@@ -178,11 +176,15 @@ class Publisher:
         channel = self._channel
         if channel is None or not channel.is_open or self._paused:
             return
-        while len(self._under_way) < WINDOW and self._bytes_under_way < WINDOW_BYTES:
-            message = self._next_message()
-            if message is None:
-                break
-            self._send(channel, message)
+        try:
+            while len(self._under_way) < WINDOW and self._bytes_under_way < WINDOW_BYTES:
+                message = self._next_message()
+                if message is None:
+                    break
+                self._send(channel, message)
+        except UserError as error:  # of the input: an unreadable file, a stream with other settings
+            self._failure = error
+            self._close()
         if self._done():
             self._close()
 
@@ -198,17 +200,16 @@ class Publisher:
         due_s, message = self._waiting
         wait_s = due_s - (time.monotonic() - self._start) if due_s else 0.0
         if wait_s > 0:
-            if self._connection is not None:
-                self._pause(wait_s)
+            self._pause(min(wait_s, _LONGEST_WAIT_S))
             return None
         self._waiting = None
         return message
 
     def _pause(self, seconds: float) -> None:
         """Publishes nothing for so long; confirms go on."""
-        assert self._connection is not None
-        self._paused = True
-        self._connection.ioloop.call_later(seconds, self._resume)
+        if self._connection is not None:
+            self._paused = True
+            self._connection.ioloop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
         self._paused = False
@@ -257,7 +258,7 @@ class Publisher:
                 self._pause(_NACK_PAUSE_S)
 
     def _on_returned(
-        self, channel: Channel, method: Basic.Return, properties: BasicProperties, body: bytes
+        self, _channel: Channel, method: Basic.Return, _properties: BasicProperties, _body: bytes
     ) -> None:
         self._fail(
             f"exchange {method.exchange} leads to no stream: a message of {method.routing_key or 'no id'} "
@@ -284,7 +285,7 @@ class Publisher:
             connection.ioloop.stop()
 
     def _abandon(self) -> None:
-        """Ends the connection without waiting for the broker, which may be deaf; `_on_connection_lost` follows."""
+        """Ends the connection without the broker, which may be deaf; `_on_connection_lost` follows."""
         if self._connection is not None and not self._connection.is_closed:
             # pika has no public way: close() waits for the broker's consent without a limit.
             self._connection._terminate_stream(pika.exceptions.AMQPConnectionError("given up"))

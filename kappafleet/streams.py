@@ -6,7 +6,6 @@ messages of one vehicle or sensor (routing key) land in one stream, in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING
 from kappafleet.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pika.adapters.blocking_connection import BlockingConnection
 
 TELEMETRY = "telemetry"
@@ -98,11 +99,11 @@ def declare_results(connection: BlockingConnection) -> None:
 def _declare_exchange(connection: BlockingConnection, exchange: str, kind: str) -> None:
     with _refusals(
         {
-            _PRECONDITION_FAILED: f"exchange {exchange} exists, but not as a durable {kind}; delete it, or publish "
-            "to another one with --exchange",
+            _PRECONDITION_FAILED: f"exchange {exchange} exists, but not as a durable {kind}; delete it, "
+            "or publish to another one with --exchange",
             # An unknown type closes the whole connection.
-            _COMMAND_INVALID: f"the broker knows no exchange type {kind}; enable its plugin: rabbitmq-plugins enable "
-            "rabbitmq_consistent_hash_exchange",
+            _COMMAND_INVALID: f"the broker knows no exchange type {kind}; enable its plugin: "
+            "rabbitmq-plugins enable rabbitmq_consistent_hash_exchange",
         }
     ):
         channel = connection.channel()
@@ -113,8 +114,8 @@ def _declare_exchange(connection: BlockingConnection, exchange: str, kind: str) 
 def _declare_stream(connection: BlockingConnection, stream: str, settings: StreamSettings) -> None:
     with _refusals(
         {
-            _PRECONDITION_FAILED: f"{stream} exists with other settings; use the settings it was made with, or delete "
-            "it to start over (its messages are lost)"
+            _PRECONDITION_FAILED: f"{stream} exists with other settings; use the settings it was made with, "
+            "or delete it to start over (its messages are lost)"
         }
     ):
         channel = connection.channel()

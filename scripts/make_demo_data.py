@@ -19,8 +19,8 @@ from kappafleet.importers.recording import message_lines
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 
-# Vehicles taken whole, so that the published statistics of their trips apply: short and long days, trips with and
-# without gaps, the hardest braking of the set (4113492_1), five days of one vehicle (4111928_1).
+# Vehicles taken whole, so that the published statistics of their trips apply: short and long days, trips with
+# and without gaps, the hardest braking of the set (4113492_1), five days of one vehicle (4111928_1).
 VEHICLES = (
     "4033363_1",
     "4105836_2",
@@ -39,6 +39,7 @@ SAMPLE_DRIVES = ("3", "12")
 
 
 def main(originals: Path) -> None:
+    """Writes everything, from the folder of the original data sets."""
     nrel, nds = originals / "nrel-cmap-drives", originals / "driveplotr-nds"
     nds_file = driveplotr_nds.files(nds)[0]
     days = [day for vehicle in VEHICLES for day in nrel_cmap.files(nrel / vehicle)]

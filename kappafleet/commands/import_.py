@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +43,7 @@ def import_(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
 ) -> None:
-    """Turn a public data set into message lines (telemetry/1), ready for `publish` and for `run --from
-    file:`.
+    """Turn a public data set into message lines (telemetry/1), for `publish` and `run --from file:`.
 
     The messages of each vehicle come in time order; a number counts them (seq). Progress goes to stderr.
     """
@@ -113,7 +111,7 @@ def _opened(out: str) -> Iterator[BinaryIO]:
                     yield buffered
             else:
                 yield raw
-        os.replace(part, target)
+        part.replace(target)
     except OSError as error:
         raise UserError(f"{out} can't be written: {error}") from error
     finally:

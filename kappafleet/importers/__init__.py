@@ -18,14 +18,18 @@ class Format(Protocol):
     """What a module of a format offers."""
 
     @property
-    def NAME(self) -> str: ...  # noqa: N802 - a module's constant
+    def NAME(self) -> str:  # noqa: N802 - a module's constant
+        """What users call the format."""
 
     @property
-    def TITLE(self) -> str: ...  # noqa: N802
+    def TITLE(self) -> str:  # noqa: N802
+        """One line: what it is, and which files it reads."""
 
-    def files(self, path: Path) -> list[Path]: ...
+    def files(self, path: Path) -> list[Path]:
+        """The files of `path` that `recordings` would read, each vehicle's in the order of time."""
 
-    def recordings(self, file: Path) -> Iterator[Recording]: ...
+    def recordings(self, file: Path) -> Iterator[Recording]:
+        """What one file holds."""
 
 
 _MODULES: tuple[Format, ...] = (nrel_cmap, driveplotr_nds)

@@ -1,5 +1,4 @@
-"""driveplotr-nds: naturalistic driving with a black box, US Midwest 2019, published with the R package
-DrivePlotR.
+"""driveplotr-nds: naturalistic driving with a black box, US Midwest 2019, from the R package DrivePlotR.
 
 One CSV for all drives, 1 Hz. At the origin a drive is the time between starting the car and turning it off;
 the columns that named subject and device were removed there, so which drives share a vehicle or a driver is
@@ -94,7 +93,7 @@ def recordings(file: Path) -> Iterator[Recording]:
 
 @dataclass(frozen=True, slots=True)
 class PublishedEvent:
-    """A run of consecutive rows that the origin labelled: |accel_x| or |accel_y| above 0.35 g in each of them."""
+    """Consecutive rows that the origin labelled: |accel_x| or |accel_y| above 0.35 g in each of them."""
 
     vehicle_id: str
     start_ms: int

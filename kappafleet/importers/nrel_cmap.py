@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -31,8 +32,7 @@ _TRIPS = re.compile(r"trips\.csv(\.gz)?")
 
 
 def files(path: Path) -> list[Path]:
-    """The day files below `path`: one file, one vehicle's folder, or the folder of all vehicles; ordered by
-    vehicle and date.
+    """The day files of `path`, by vehicle and date: one file, a vehicle's folder, or the folder of all.
 
     Raises:
         UserError: `path` does not exist, holds no day file, or a file lies outside a vehicle's folder.
@@ -49,7 +49,7 @@ def files(path: Path) -> list[Path]:
             key=lambda file: (file.parent, file.name),
         )
         days = [(file.parent, file.name[:10]) for file in found]
-        for (folder, day), following in zip(days, days[1:], strict=False):
+        for (folder, day), following in pairwise(days):
             if (folder, day) == following:
                 raise UserError(f"{folder} holds {day} twice, plain and .gz; remove one")
     if not found:
@@ -92,8 +92,11 @@ def recordings(file: Path) -> Iterator[Recording]:
 
 @dataclass(frozen=True, slots=True)
 class PublishedTrip:
-    """NREL's own statistics of one trip, in our units. `zero_s` counts the samples at a speed of exactly 0,
-    `driving_s` those above; `distance_m` joins speeds by straight lines, across gaps too."""
+    """NREL's own statistics of one trip, in our units.
+
+    `zero_s` counts the samples at a speed of exactly 0, the first one included, `driving_s` those above;
+    `distance_m` joins speeds by straight lines, across gaps too.
+    """
 
     vehicle_id: str
     trip_id: str
@@ -106,8 +109,10 @@ class PublishedTrip:
 
 
 def published_trips(path: Path) -> list[PublishedTrip]:
-    """The trips that NREL published for the vehicles below `path` (one `trips.csv`, a vehicle's folder, or
-    the folder of all), by vehicle and start. `trip_id` repeats within a vehicle: the start identifies a trip.
+    """The trips that NREL published for the vehicles of `path`, by vehicle and start.
+
+    `path` is one `trips.csv`, a vehicle's folder, or the folder of all. `trip_id` repeats within a vehicle:
+    the start identifies a trip.
 
     Raises:
         UserError: there is no such file below `path`, or one can't be read.
@@ -167,9 +172,7 @@ def _zone() -> ZoneInfo:
 
 
 def _epoch_ms(timestamp: str, after: int, zone: ZoneInfo, where: str) -> int:
-    """Wall time to epoch ms: of the two readings of the hour repeated in autumn, the first that comes after
-    `after`.
-    """
+    """Wall time to epoch ms; in the hour that autumn repeats, the first reading that comes after `after`."""
     try:
         local = datetime.strptime(timestamp, "%Y-%m-%d %H:%M:%S")
     except ValueError as error:

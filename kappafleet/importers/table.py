@@ -72,7 +72,5 @@ def number(cell: str, path: Path, line: int, column: str) -> float | None:
 
 
 def scaled(value: float | None, factor: float) -> float | None:
-    """`value * factor` with six decimals (micrometres at most; far below what any source resolves); None
-    stays.
-    """
+    """`value * factor` with six decimals, far below what any source resolves; None stays None."""
     return None if value is None else round(value * factor, 6) + 0.0  # + 0.0: no negative zero

@@ -80,7 +80,7 @@ def test_drives_may_be_interleaved_but_each_must_ascend(tmp_path: Path) -> None:
         ("nds-drive-1", 2),
         ("nds-drive-2", 1),
     ]
-    with pytest.raises(UserError, match="line 3: .* does not come after the row before of drive 1"):
+    with pytest.raises(UserError, match=r"line 3: .* does not come after the row before of drive 1"):
         list(driveplotr_nds.recordings(table(tmp_path, row.format(1, 5) + row.format(1, 4))))
 
 

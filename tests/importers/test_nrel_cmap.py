@@ -2,6 +2,7 @@
 
 import gzip
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,20 +86,20 @@ def test_bad_rows_are_named_by_file_and_line(tmp_path: Path, rows: str, reason: 
 
 
 def test_wrong_paths_say_what_to_pass(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no <date>.csv"):
+    with pytest.raises(UserError, match=r"no <date>\.csv"):
         nrel_cmap.files(tmp_path)
     with pytest.raises(UserError, match="named <sampno>_<vehno>"):
         nrel_cmap.files(day(tmp_path, "", "elsewhere/2007-05-21.csv"))
     with pytest.raises(UserError, match="trip statistics, not samples"):
         nrel_cmap.files(day(tmp_path, "", "4107032_1/trips.csv"))
+    other = tmp_path / "1_1" / "2007-01-01.csv"
+    other.parent.mkdir()
+    other.write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="header lacks timestamp"):
-        other = tmp_path / "1_1" / "2007-01-01.csv"
-        other.parent.mkdir()
-        other.write_text("a,b\n1,2\n")
         only(other)
+    broken = tmp_path / "1_1" / "2007-01-02.csv.gz"
+    broken.write_bytes(b"not gzip")
     with pytest.raises(UserError, match="can't be read"):
-        broken = tmp_path / "1_1" / "2007-01-02.csv.gz"
-        broken.write_bytes(b"not gzip")
         only(broken)
 
 
@@ -151,8 +152,8 @@ def check_against_origin(folder: Path) -> tuple[int, int, int, int]:
             )
     published = nrel_cmap.published_trips(folder)
     for vehicle, t in times.items():
-        assert all(earlier < later for earlier, later in zip(t, t[1:], strict=False)), vehicle
-        gaps = sum(later - earlier >= 300_000 for earlier, later in zip(t, t[1:], strict=False))
+        assert all(earlier < later for earlier, later in pairwise(t)), vehicle
+        gaps = sum(later - earlier >= 300_000 for earlier, later in pairwise(t))
         assert gaps + 1 == sum(trip.vehicle_id == vehicle for trip in published), vehicle
     for trip in published:
         inside = [

@@ -37,7 +37,10 @@ def exchange(broker: BlockingConnection) -> Iterator[str]:
 
 
 @pytest.fixture
-def wire(broker: BlockingConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+def wire(
+    broker: BlockingConnection,  # noqa: ARG001 - first, as both set the port
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Wire]:
     """A wire to the broker; kappafleet's own connections go through it."""
     relay = Wire(int(os.environ["KF_TEST_RABBITMQ_AMQP_PORT"]))
     monkeypatch.setenv("KF_RABBITMQ_AMQP_PORT", str(relay.port))

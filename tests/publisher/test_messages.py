@@ -74,5 +74,5 @@ def test_unreadable_input_is_named(tmp_path: Path) -> None:
         line_files(tmp_path)
     broken = tmp_path / "x.jsonl.gz"
     broken.write_bytes(gzip.compress(b"line\n" * 1000)[:-10])
-    with pytest.raises(UserError, match="x.jsonl.gz can't be read"):
+    with pytest.raises(UserError, match=r"x\.jsonl\.gz can't be read"):
         list(lines([broken]))

@@ -58,6 +58,13 @@ def test_event_pace_of_nothing_is_nothing() -> None:
     assert [due for due, _ in at_event_pace([message(b"bad")], 1)] == [0.0]
 
 
+def test_event_pace_reads_everything_before_the_first_message_is_due() -> None:
+    input_ = iter([message(telemetry("a", 1)), message(telemetry("a", 2))])
+    paced = at_event_pace(input_, 1)
+    assert list(input_) == []
+    assert len(list(paced)) == 2
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50)), max_size=30))
 def test_event_pace_keeps_every_body_and_ascends(input_: list[tuple[str, int]]) -> None:
     bodies = [telemetry(vehicle, time) for vehicle, time in input_]
@@ -110,7 +117,8 @@ def test_shift_changes_nothing_but_times(demo_files: list[Path]) -> None:
         assert len(moves) == 1
         assert old == new
         assert (after.key, after.message_id, after.samples) == (before.key, before.message_id, before.samples)
-        assert after.event_ms is not None and after.event_ms <= NOW
+        assert after.event_ms is not None
+        assert after.event_ms <= NOW
         lasts[after.key] = after.event_ms
     assert set(lasts.values()) == {NOW}
 

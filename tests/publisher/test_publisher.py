@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from kappafleet.messages import Message, lines, message
 from kappafleet.pacing import Due, at_rate, unpaced
 from kappafleet.publisher import Publisher, Totals
 from kappafleet.publishing import Run, publish
-from kappafleet.streams import declare
+from kappafleet.streams import declare, stream_names
 from tests.publisher.wire import SETTINGS, Wire, stored
 
 
@@ -39,8 +40,8 @@ def numbered(exchange: str, count: int, vehicles: int = 5, size: int = 0) -> lis
 def orders(broker: BlockingConnection, exchange: str) -> dict[str, list[int]]:
     """The numbers in the streams, by vehicle, in the streams' order."""
     found: dict[str, list[int]] = {}
-    for body, _, _ in stored(broker, exchange, SETTINGS.partitions):
-        value = json.loads(body)
+    for each in stored(broker, exchange, SETTINGS.partitions):
+        value = json.loads(each.body)
         found.setdefault(value["vehicle_id"], []).append(value["seq"])
     return found
 
@@ -57,19 +58,18 @@ def test_every_line_arrives_byte_for_byte_with_its_properties(
     file = tmp_path / "in.jsonl"
     file.write_bytes(b"\n".join([good, *bad]))
     publish(Run(file, exchange=exchange, streams=SETTINGS))
-    found = {body: (key, properties) for body, key, properties in stored(broker, exchange, 3)}
+    found = {each.body: each for each in stored(broker, exchange, 3)}
     assert set(found) == {good, *bad}
-    key, properties = found[good]
-    assert key == "v-ä"
+    assert found[good].key == "v-ä"
+    properties = found[good].properties
     assert properties.headers["key"] == "v-ä"
     assert properties.headers["event_time"] == 1_600_000_000_000
     assert properties.message_id == "v-ä:3"
     assert properties.content_type == "application/json"
     assert properties.delivery_mode == 2
     for body in bad:
-        key, properties = found[body]
-        assert key == ""
-        assert not {"key", "event_time"} & set(properties.headers or {})
+        assert found[body].key == ""
+        assert not {"key", "event_time"} & set(found[body].properties.headers or {})
 
 
 def test_a_vehicle_stays_in_one_stream_in_order(broker: BlockingConnection, exchange: str) -> None:
@@ -82,9 +82,9 @@ def test_a_vehicle_stays_in_one_stream_in_order(broker: BlockingConnection, exch
 def test_the_streams_share_the_vehicles(broker: BlockingConnection, exchange: str) -> None:
     declare(broker, exchange, SETTINGS)
     Publisher(rabbitmq_parameters()).publish(unpaced(numbered(exchange, 300, vehicles=300)))
-    sizes = [len(stored(broker, exchange, partitions)) for partitions in range(1, SETTINGS.partitions + 1)]
-    assert sizes[-1] == 300
-    assert all(later > earlier for earlier, later in zip(sizes, sizes[1:], strict=False))
+    found = [each.stream for each in stored(broker, exchange, SETTINGS.partitions)]
+    assert len(found) == 300
+    assert set(found) == set(stream_names(exchange, SETTINGS.partitions))
 
 
 def test_nothing_is_lost_or_reordered_when_the_wire_is_cut_again_and_again(
@@ -93,7 +93,7 @@ def test_nothing_is_lost_or_reordered_when_the_wire_is_cut_again_and_again(
     declare(broker, exchange, SETTINGS)
     cuts = iter([200_000, 300_000, 900_000])
 
-    def cut_next(totals: Totals) -> None:
+    def cut_next(_totals: Totals) -> None:
         if wire.cut_after is None and (after := next(cuts, None)) is not None:
             wire.refuse, wire.cut_after = 2, wire.bytes_up + after
 
@@ -122,7 +122,7 @@ def test_a_silent_broker_ends_publishing_with_what_is_confirmed(
 
     started = time.monotonic()
     with pytest.raises(
-        UserError, match="confirmed nothing for 1 s: .* messages are confirmed, 1000 under way"
+        UserError, match=r"confirmed nothing for 1 s: .* messages are confirmed, 1000 under way"
     ):
         Publisher(rabbitmq_parameters(), patience_s=1).publish(endless())
     assert time.monotonic() - started < 20
@@ -150,13 +150,33 @@ def test_an_exchange_without_streams_is_an_error_not_a_loss(
         Publisher(rabbitmq_parameters()).publish(unpaced(numbered(exchange, 5)))
 
 
-def test_a_missing_exchange_says_how_to_make_it(
-    broker: BlockingConnection, exchange: str, tmp_path: Path
-) -> None:
+def test_a_missing_exchange_says_how_to_make_it(exchange: str, tmp_path: Path) -> None:
     file = tmp_path / "in.jsonl"
     file.write_bytes(b"{}\n")
-    with pytest.raises(UserError, match=f"no exchange '{exchange}'.*without --no-declare"):
+    with pytest.raises(UserError, match=rf"no exchange '{exchange}'.*without --no-declare"):
         publish(Run(file, exchange=exchange, streams=None))
+
+
+def test_streams_with_other_settings_end_publishing(
+    broker: BlockingConnection, exchange: str, demo_files: list[Path]
+) -> None:
+    declare(broker, exchange, SETTINGS)
+    with pytest.raises(UserError, match="more than the 1 streams"):
+        publish(Run(demo_files[0], exchange=exchange, streams=replace(SETTINGS, partitions=1)))
+
+
+def test_input_that_breaks_off_ends_publishing_after_what_was_read(
+    broker: BlockingConnection, exchange: str
+) -> None:
+    declare(broker, exchange, SETTINGS)
+
+    def breaking_off() -> Iterator[Due]:
+        for each in numbered(exchange, 10):
+            yield 0.0, each
+        raise UserError("x.jsonl.gz can't be read")
+
+    with pytest.raises(UserError, match="can't be read"):
+        Publisher(rabbitmq_parameters()).publish(breaking_off())
 
 
 def test_messages_wait_for_their_time(broker: BlockingConnection, exchange: str) -> None:
@@ -180,11 +200,11 @@ def test_waiting_longer_than_patience_is_no_failure(broker: BlockingConnection, 
 
 
 def test_replay_at_event_pace_shifted_to_now(
-    broker: BlockingConnection, exchange: str, demo_files: list[Path], tmp_path: Path
+    broker: BlockingConnection, exchange: str, demo_files: list[Path]
 ) -> None:
     before = time.time_ns() // 1_000_000
     publish(Run(demo_files[0], exchange=exchange, streams=SETTINGS, speedup=1e6, shift_to_now=True))
-    times = [properties.headers["event_time"] for _, _, properties in stored(broker, exchange, 3)]
+    times = [each.properties.headers["event_time"] for each in stored(broker, exchange, 3)]
     assert before <= max(times) <= time.time_ns() // 1_000_000
     assert len(times) == sum(1 for _ in lines([demo_files[0]]))
 
@@ -195,7 +215,7 @@ def test_two_paces_exclude_each_other(tmp_path: Path) -> None:
 
 
 def test_an_unreachable_broker_is_reported_before_anything_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_files: list[Path]
+    monkeypatch: pytest.MonkeyPatch, demo_files: list[Path]
 ) -> None:
     monkeypatch.setenv("KF_RABBITMQ_AMQP_PORT", "1")
     with pytest.raises(UserError, match="RabbitMQ"):

@@ -32,7 +32,7 @@ def test_other_settings_are_refused_with_what_to_do(
 ) -> None:
     declare(broker, exchange, SETTINGS)
     with pytest.raises(
-        UserError, match=f"{exchange}-0 exists with other settings; .* delete it to start over"
+        UserError, match=rf"{exchange}-0 exists with other settings; .* delete it to start over"
     ):
         declare(broker, exchange, other)
 
@@ -41,14 +41,14 @@ def test_fewer_partitions_than_there_are_streams_are_refused(
     broker: BlockingConnection, exchange: str
 ) -> None:
     declare(broker, exchange, SETTINGS)
-    with pytest.raises(UserError, match=f"{exchange}-2 exists, .* more than the 2 streams"):
+    with pytest.raises(UserError, match=rf"{exchange}-2 exists, .* more than the 2 streams"):
         declare(broker, exchange, replace(SETTINGS, partitions=2))
 
 
 def test_an_exchange_of_another_type_is_refused(broker: BlockingConnection, exchange: str) -> None:
     broker.channel().exchange_declare(exchange, exchange_type="fanout", durable=True)
     with pytest.raises(
-        UserError, match=f"exchange {exchange} exists, but not as a durable x-consistent-hash"
+        UserError, match=rf"exchange {exchange} exists, but not as a durable x-consistent-hash"
     ):
         declare(broker, exchange, SETTINGS)
 

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from typing import NamedTuple
 
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.spec import BasicProperties
@@ -11,8 +12,14 @@ from kappafleet.streams import StreamSettings, stream_names
 
 SETTINGS = StreamSettings(partitions=3, max_age="1h", max_length_bytes=100_000_000, segment_bytes=10_000_000)
 
-Stored = tuple[bytes, str, BasicProperties]
-"""Body, routing key, properties."""
+
+class Stored(NamedTuple):
+    """A message as a stream holds it."""
+
+    stream: str
+    key: str
+    properties: BasicProperties
+    body: bytes
 
 
 def stored(broker: BlockingConnection, exchange: str, partitions: int) -> list[Stored]:
@@ -25,7 +32,7 @@ def stored(broker: BlockingConnection, exchange: str, partitions: int) -> list[S
         for method, properties, body in messages:
             if method is None:
                 break
-            found.append((body, method.routing_key, properties))
+            found.append(Stored(stream, method.routing_key, properties, body))
             channel.basic_ack(method.delivery_tag)
         channel.cancel()
         channel.close()
