@@ -76,6 +76,9 @@ def _configuration(source: str):  # type: ignore[no-untyped-def]
         "python.execution-mode": "thread",
         "python.executable": sys.executable,
         "pipeline.object-reuse": "true",
+        "jobmanager.bind-host": "127.0.0.1",
+        "taskmanager.bind-host": "127.0.0.1",
+        "rest.bind-address": "127.0.0.1",
     }
     if source.startswith("file:"):
         settings["restart-strategy.type"] = "none"
