@@ -18,8 +18,10 @@ import org.apache.flink.api.connector.source.SourceReaderContext;
 import org.apache.flink.api.java.tuple.Tuple5;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.io.InputStatus;
+import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.Gauge;
-import org.apache.flink.metrics.Metric;
+import org.apache.flink.metrics.MetricGroup;
+import org.apache.flink.metrics.SimpleCounter;
 import org.apache.flink.metrics.groups.SourceReaderMetricGroup;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 import org.apache.flink.runtime.metrics.groups.InternalSourceReaderMetricGroup;
@@ -39,6 +41,7 @@ final class ReaderHarness implements AutoCloseable {
   final List<String> idle = new ArrayList<>();
   final List<String> released = new ArrayList<>();
   final Map<String, Gauge<?>> gauges = new HashMap<>();
+  private final Map<String, Counter> counters = new HashMap<>();
   private final StreamsReader reader;
   private final Output output = new Output("reader");
   private final Map<String, Output> splitOutputs = new HashMap<>();
@@ -129,6 +132,15 @@ final class ReaderHarness implements AutoCloseable {
 
   List<String> bodies() {
     return records.stream().map(r -> new String(r.f1)).toList();
+  }
+
+  List<String> bodiesOf(String stream) {
+    return records.stream().filter(r -> r.f2.equals(stream)).map(r -> new String(r.f1)).toList();
+  }
+
+  /** Messages that were dropped as re-delivered. */
+  long redelivered() {
+    return counters.get("recordsRedelivered").getCount();
   }
 
   List<Long> offsets() {
@@ -241,7 +253,12 @@ final class ReaderHarness implements AutoCloseable {
     }
 
     @Override
-    public org.apache.flink.metrics.MetricGroup addGroup(String key, String value) {
+    public Counter counter(String name) {
+      return counters.computeIfAbsent(path + name, ignored -> new SimpleCounter());
+    }
+
+    @Override
+    public MetricGroup addGroup(String key, String value) {
       return new RecordingMetrics(path + key + "." + value + ".");
     }
 
@@ -251,7 +268,4 @@ final class ReaderHarness implements AutoCloseable {
     }
   }
 
-  static long counterOf(Metric metric) {
-    return ((org.apache.flink.metrics.Counter) metric).getCount();
-  }
 }

@@ -5,8 +5,10 @@ import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.stream.Address;
 import com.rabbitmq.stream.ByteCapacity;
+import com.rabbitmq.stream.Consumer;
 import com.rabbitmq.stream.Environment;
 import com.rabbitmq.stream.MessageBuilder;
+import com.rabbitmq.stream.NoOffsetException;
 import com.rabbitmq.stream.Producer;
 import java.io.IOException;
 import java.net.URI;
@@ -150,6 +152,33 @@ final class TestBroker implements AutoCloseable {
     }
   }
 
+  /** Makes the broker write a chunk of its own, which takes an offset that no reader sees. */
+  void storeOffset(String stream, long offset) throws InterruptedException {
+    try (Consumer tracking =
+        environment
+            .consumerBuilder()
+            .stream(stream)
+            .name("tracking")
+            .manualTrackingStrategy()
+            .builder()
+            .messageHandler((context, message) -> {})
+            .build()) {
+      tracking.store(offset);
+      long deadline = System.nanoTime() + Duration.ofSeconds(10).toNanos();
+      while (System.nanoTime() < deadline) {
+        try {
+          if (tracking.storedOffset() == offset) {
+            return;
+          }
+        } catch (NoOffsetException e) {
+          // Not written yet.
+        }
+        Thread.sleep(20);
+      }
+      throw new IllegalStateException("the offset was not stored");
+    }
+  }
+
   Connection amqp() throws Exception {
     ConnectionFactory factory = new ConnectionFactory();
     factory.setHost("127.0.0.1");
@@ -208,20 +237,32 @@ final class TestBroker implements AutoCloseable {
   /**
    * Lets the broker close every stream connection of a consumer that reads the stream.
    *
-   * @return how many were closed
+   * @return how many were closed; 0 when the broker has no plugin rabbitmq_stream_management
    */
   int closeConsumersOf(String stream) throws Exception {
     HttpClient http = HttpClient.newHttpClient();
-    String consumers = request(http, "GET", "/api/stream/consumers");
+    Pattern consumer =
+        Pattern.compile(
+            "\\{\"connection_details\":\\{[^}]*\"name\":\"([^\"]+)\"[^}]*}[^{}]*\"properties\":\\{[^}]*}"
+                + "[^{}]*\"queue\":\\{\"name\":\""
+                + stream
+                + "\"");
     int closed = 0;
-    for (String consumer : consumers.split("\\{\"connection_details\"")) {
-      Matcher name = Pattern.compile("\"name\":\"([^\"]+ -> [^\"]+)\"").matcher(consumer);
-      if (consumer.contains(stream) && name.find()) {
-        String encoded =
-            URLEncoder.encode(name.group(1), StandardCharsets.UTF_8).replace("+", "%20");
-        request(http, "DELETE", "/api/stream/connections/%2F/" + encoded);
-        closed++;
+    long deadline = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+    while (closed == 0 && System.nanoTime() < deadline) {
+      // The broker's statistics come a few seconds late.
+      Thread.sleep(250);
+      String consumers = request(http, "GET", "/api/stream/consumers");
+      if (consumers.isEmpty()) {
+        return 0;
       }
+      for (Matcher found = consumer.matcher(consumers); found.find(); closed++) {
+        String name = URLEncoder.encode(found.group(1), StandardCharsets.UTF_8).replace("+", "%20");
+        request(http, "DELETE", "/api/stream/connections/%2F/" + name);
+      }
+    }
+    if (closed == 0) {
+      throw new IllegalStateException("the broker doesn't list the consumer of " + stream);
     }
     return closed;
   }
@@ -237,7 +278,7 @@ final class TestBroker implements AutoCloseable {
     if (response.statusCode() >= 300 && response.statusCode() != 404) {
       throw new IOException(method + " " + path + ": " + response.statusCode());
     }
-    return response.body();
+    return response.statusCode() == 404 ? "" : response.body();
   }
 
   static int amqpPort() {
