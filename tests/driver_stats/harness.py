@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,11 @@ def _texts(messages: Sequence[dict[str, Any]], name: str) -> tuple[np.ndarray, n
     values = list(dict.fromkeys(item[name] for item in messages if item.get(name) is not None))
     codes = np.array([values.index(item[name]) if item.get(name) is not None else -1 for item in messages], np.int32)
     return codes, np.array([value.encode() for value in values], dtype="S64")
+
+
+def epoch_ms(text: str) -> int:
+    """Epoch milliseconds of a time as files have it."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def cut_into(samples: Sequence[dict[str, Any]], size: int, **fields: Any) -> Iterator[dict[str, Any]]:

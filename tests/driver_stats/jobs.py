@@ -1,0 +1,116 @@
+"""Runs the whole job from files to files, several times in one Java process, and reads the tables back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.tables import Table, tables
+
+TIMEOUT_S = 300
+MAY_DIFFER = frozenset({"updated_at", "revision"})
+"""What may differ between runs (design: only the log decides everything else)."""
+
+_RUN = """
+import json, sys
+from kappafleet.commands.run import _configuration, _use_own_flink
+from kappafleet.launch import Launch, launch
+_use_own_flink()
+for given in json.load(sys.stdin):
+    launch(Launch(**given), _configuration(given["source"]))
+"""
+
+Rows = dict[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """One run of driver_stats: messages in ``source``, tables into ``folder``."""
+
+    source: Path
+    folder: Path
+    overrides: Sequence[str] = ()
+    parallelism: int = 1
+
+
+def run_jobs(jobs: Iterable[FileJob]) -> None:
+    """Runs them one after the other; fails with the process' output."""
+    given = [
+        {
+            "job": "driver_stats",
+            "source": f"file:{job.source}",
+            "sink": f"file:{job.folder}",
+            "overrides": list(job.overrides),
+            "parallelism": job.parallelism,
+        }
+        for job in jobs
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def read_tables(folder: Path) -> dict[str, Rows]:
+    """The value of each primary key in each table: its last line."""
+    return {table.name: read_table(folder, table) for table in tables("driver_stats")}
+
+
+def read_table(folder: Path, table: Table) -> Rows:
+    rows: Rows = {}
+    with (folder / f"{table.name}.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            assert list(row) == [column.name for column in table.columns]
+            rows[tuple(row[name] for name in table.primary_key)] = row
+    return rows
+
+
+def comparable(found: dict[str, Rows], *, without: Iterable[str] = ()) -> dict[str, Rows]:
+    """Tables without what may differ between two runs."""
+    leave_out = MAY_DIFFER | set(without)
+    return {
+        name: {key: {c: v for c, v in row.items() if c not in leave_out} for key, row in rows.items()}
+        for name, rows in found.items()
+    }
+
+
+def write_lines(path: Path, messages: Iterable[dict[str, Any] | bytes]) -> Path:
+    """Message lines, gzipped if the name says so."""
+    opened = gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb")
+    with opened as file:
+        for message in messages:
+            file.write(message if isinstance(message, bytes) else json.dumps(message).encode())
+            file.write(b"\n")
+    return path
+
+
+def recut(messages: Sequence[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+    """The same samples in messages of ``size`` samples, vehicle after vehicle."""
+    samples: dict[str, dict[str, list[Any]]] = {}
+    heads: dict[str, dict[str, Any]] = {}
+    for message in messages:
+        vehicle_id = message["vehicle_id"]
+        heads.setdefault(vehicle_id, {name: value for name, value in message.items() if name != "samples"})
+        columns = samples.setdefault(vehicle_id, {name: [] for name in message["samples"]})
+        for name, values in message["samples"].items():
+            columns[name].extend(values)
+    found = []
+    for vehicle_id, columns in samples.items():
+        for seq, start in enumerate(range(0, len(columns["t"]), size), 1):
+            cut = {name: values[start : start + size] for name, values in columns.items()}
+            found.append({**heads[vehicle_id], "seq": seq, "samples": cut})
+    return found
