@@ -22,6 +22,20 @@ die() {
   exit 2
 }
 
+# quietly LOG COMMAND...: on a terminal all of its output is shown, else it goes to a log, shown when it fails.
+quietly() {
+  local log=$1
+  shift
+  if $terminal; then
+    "$@"
+  else
+    "$@" > "$log" 2>&1 || {
+      tail -n 30 "$log" >&2
+      return 1
+    }
+  fi
+}
+
 # ---------------------------------------------------------------- what is there
 
 # A Python 3.11 or 3.12 that can make environments, the project's own version first.
@@ -104,7 +118,7 @@ python_packages() {
 }
 
 install_packages() {
-  local wanted as_root=() no_start=false quiet=(-qq -o Dpkg::Use-Pty=0) python=""
+  local wanted as_root=() no_start=false services=(rabbitmq-server.service) quiet=(-qq -o Dpkg::Use-Pty=0) python=""
   wanted=$(missing_packages)
   [ -n "$wanted" ] || return 0
   wanted=$(tr '\n' ' ' <<< "$wanted")
@@ -118,7 +132,8 @@ install_packages() {
   fi
   step "system packages: ${wanted% }"
   $terminal && quiet=()
-  "${as_root[@]}" apt-get update "${quiet[@]}" || die "apt-get update failed: see above"
+  mkdir -p build
+  quietly build/apt.log "${as_root[@]}" apt-get update "${quiet[@]}" || die "apt-get update failed: see above"
   if [[ " $wanted " == *" python "* ]]; then
     python=$(python_packages)
     [ -n "$python" ] || die "this release of the distribution has neither Python 3.11 nor 3.12: install one of them" \
@@ -131,6 +146,7 @@ install_packages() {
   # installation, and the service is disabled after it. A broker that was there before is not touched.
   if [[ " $wanted " == *" rabbitmq-server "* ]]; then
     no_start=true
+    dpkg -s erlang-base > /dev/null 2>&1 || services+=(epmd.service epmd.socket)
     if [ ! -e /usr/sbin/policy-rc.d ]; then
       trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
       printf '#!/bin/sh\n# Temporary, of kappafleet'"'"'s set-up: start no service.\nexit 101\n' \
@@ -139,14 +155,12 @@ install_packages() {
     fi
   fi
   # shellcheck disable=SC2086  # a list of names
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${quiet[@]}" $wanted \
-    > >($terminal && cat || grep -v -E '^(Selecting|Preparing|Unpacking|Setting up|Processing|\(Reading)' || true) \
-    || die "apt-get could not install: $wanted"
+  quietly build/apt.log "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends "${quiet[@]}" $wanted || die "apt-get could not install $wanted: see above"
   if $no_start; then
-    if [ -d /run/systemd/system ]; then
-      "${as_root[@]}" systemctl disable --quiet rabbitmq-server.service 2> /dev/null || true
-    else
-      "${as_root[@]}" update-rc.d rabbitmq-server disable > /dev/null 2>&1 || true
+    "${as_root[@]}" update-rc.d rabbitmq-server disable > /dev/null 2>&1 || true
+    if command -v systemctl > /dev/null; then
+      "${as_root[@]}" systemctl disable --quiet "${services[@]}" > /dev/null 2>&1 || true
     fi
     "${as_root[@]}" rm -f /usr/sbin/policy-rc.d
     trap - EXIT
@@ -177,7 +191,7 @@ install_locked() {
   [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ] || return 0
   step "Python packages: $2$([ "$1" != run ] || say ' (about 700 MB with PyFlink; minutes the first time)')"
   $terminal && quiet=()
-  .venv/bin/python -m pip --disable-pip-version-check install "${quiet[@]}" --no-deps --require-hashes -r "$2" \
+  .venv/bin/python -m pip --disable-pip-version-check install "${quiet[@]}" --no-deps --use-pep517 --require-hashes -r "$2" \
     || die "pip could not install $2: see above"
   say "$wanted" > "$stamp"
 }
@@ -187,8 +201,9 @@ install_project() {
   wanted="$root $(digest pyproject.toml)"
   [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ] || return 0
   step "the command kappafleet"
-  .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable . \
-    || die "pip could not install this project: see above"
+  mkdir -p build
+  quietly build/pip.log .venv/bin/python -m pip --disable-pip-version-check install --no-deps --no-build-isolation \
+    --editable . || die "pip could not install this project: see above"
   say "$wanted" > "$stamp"
 }
 

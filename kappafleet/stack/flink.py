@@ -1,0 +1,245 @@
+"""A Flink session cluster from the PyFlink wheel: one JobManager and TaskManagers of one slot each.
+
+The JVMs are started directly. Flink's scripts would run two more JVMs before each of them, only to compute from
+the settings the few memory sizes that stand below.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.request
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kappafleet.connections import CassandraConnection, RabbitMQConnection
+from kappafleet.flink_home import Config, FlinkHome, prepare
+from kappafleet.places import LOOPBACK, LocalPorts, java_home
+from kappafleet.stack.server import Server, answers
+
+_JOBMANAGER_CLASS = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+_TASKMANAGER_CLASS = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+
+# A JobManager process of 600 MB, a TaskManager process of 768 MB, in MB. State is on the heap; Python's memory
+# is outside all of this (about 150 MB in each TaskManager).
+_METASPACE = 160
+_JOBMANAGER_HEAP, _JOBMANAGER_OFF_HEAP = 312, 64
+_FRAMEWORK_HEAP, _TASK_HEAP = 64, 224
+_FRAMEWORK_OFF_HEAP, _TASK_OFF_HEAP, _NETWORK = 64, 128, 32
+
+
+class FlinkProcess(Server):
+    """What JobManager and TaskManager have in common."""
+
+    stop_limit_s = 10.0
+
+    def __init__(
+        self,
+        name: str,
+        home: Path,
+        ports: LocalPorts,
+        environment: Mapping[str, str],
+        own_ports: Mapping[str, int],
+    ) -> None:
+        """Nothing happens yet; see the subclasses."""
+        super().__init__(name, home, own_ports)
+        self._ports = ports
+        self._environment = environment
+        self._temporary = home / "flink-tmp" / name
+
+    def _run(self, main_class: str, memory: list[str], arguments: list[str]) -> None:
+        installation = cluster_home(self.home, self._ports, self._environment)
+        # A killed process leaves unpacked Python folders and uploaded jars behind.
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        for each in (self._temporary, self.log.parent):
+            each.mkdir(parents=True, exist_ok=True)
+        conf = installation.conf
+        config = yaml.safe_load((conf / "config.yaml").read_text(encoding="utf-8"))
+        command = [
+            str(java_home(self._environment) / "bin" / "java"),
+            *memory,
+            f"-XX:MaxMetaspaceSize={_METASPACE}m",
+            "-XX:+UseG1GC",
+            "-XX:-UsePerfData",
+            f"-XX:ErrorFile={self.log.parent}/{self.name}-crash-%p.log",
+            *config["env"]["java"]["opts"]["all"].split(),
+            f"-Dlog.file={self.log}",
+            "-Dconsole.log.level=OFF",
+            f"-Dlog4j.configurationFile={(conf / 'log4j-console.properties').as_uri()}",
+            "-classpath",
+            _class_path(installation.path / "lib"),
+            main_class,
+            "--configDir",
+            str(conf),
+            "-D",
+            f"io.tmp.dirs={self._temporary}",
+            *arguments,
+        ]
+        self.daemon.start(command, self._variables(installation), self.home)
+
+    def _variables(self, installation: FlinkHome) -> dict[str, str]:
+        """With the addresses of the servers: connectors read them, and passwords, where they run."""
+        settings = {**self._environment, "KAPPAFLEET_PORT_OFFSET": str(self._ports.offset)}
+        return {
+            **installation.environment(settings),
+            **RabbitMQConnection.from_environment(settings).variables(),
+            **CassandraConnection.from_environment(settings).variables(),
+            "FLINK_LOG_DIR": str(self.log.parent),
+            "MAX_LOG_FILE_NUMBER": "3",
+        }
+
+
+class JobManager(FlinkProcess):
+    """Takes jobs at its REST port and gives their parts to the TaskManagers."""
+
+    def __init__(self, home: Path, ports: LocalPorts, environment: Mapping[str, str] = os.environ) -> None:
+        """Nothing happens yet.
+
+        Args:
+            home: The stack's folder.
+            ports: The stack's ports.
+            environment: Base of the process' environment.
+        """
+        own = {"REST": ports.rest, "RPC": ports.flink_rpc}
+        super().__init__("jobmanager", home, ports, environment, own)
+
+    def spawn(self) -> None:
+        """See :meth:`Server.spawn`."""
+        heap = f"{_JOBMANAGER_HEAP}m"
+        self._run(_JOBMANAGER_CLASS, [f"-Xms{heap}", f"-Xmx{heap}"], ["--executionMode", "cluster"])
+
+    def ready(self) -> bool:
+        """Whether it leads the cluster and answers at its REST port."""
+        return rest(self._ports, "overview") is not None
+
+
+class TaskManager(FlinkProcess):
+    """Runs one slot's share of a job, with one Python interpreter inside its JVM."""
+
+    def __init__(
+        self, number: int, home: Path, ports: LocalPorts, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        """Nothing happens yet.
+
+        Args:
+            number: Names it, from 1.
+            home: The stack's folder.
+            ports: The stack's ports.
+            environment: Base of the process' environment; it should hold the passwords of RabbitMQ and Cassandra.
+        """
+        super().__init__(f"taskmanager-{number}", home, ports, environment, {})
+        self._id_file = home / "run" / f"{self.name}.id"
+
+    def spawn(self) -> None:
+        """See :meth:`Server.spawn`."""
+        identity = f"{self.name}-{uuid.uuid4().hex[:8]}"
+        self._id_file.parent.mkdir(parents=True, exist_ok=True)
+        self._id_file.write_text(identity, encoding="utf-8")
+        heap = f"{_FRAMEWORK_HEAP + _TASK_HEAP}m"
+        direct = f"{_FRAMEWORK_OFF_HEAP + _TASK_OFF_HEAP + _NETWORK}m"
+        memory = [f"-Xms{heap}", f"-Xmx{heap}", f"-XX:MaxDirectMemorySize={direct}"]
+        self._run(_TASKMANAGER_CLASS, memory, ["-D", f"taskmanager.resource-id={identity}"])
+
+    def ready(self) -> bool:
+        """Whether this very process, and not one that died before it, has joined the cluster."""
+        members = rest(self._ports, "taskmanagers")
+        if members is None or not self._id_file.exists():
+            return False
+        identity = self._id_file.read_text(encoding="utf-8")
+        return any(each["id"] == identity for each in members["taskmanagers"])
+
+
+def cluster_home(home: Path, ports: LocalPorts, environment: Mapping[str, str] = os.environ) -> FlinkHome:
+    """The Flink installation with the local cluster's settings; ``flink run`` with its environment submits to it.
+
+    Raises:
+        MissingPart: see :func:`kappafleet.flink_home.prepare`.
+    """
+    return prepare(home, environment=environment, conf_name="conf-cluster", settings=_settings(home, ports))
+
+
+def rest(ports: LocalPorts, path: str) -> dict[str, Any] | None:
+    """What the JobManager's REST API says at ``/PATH``; None while it does not answer."""
+    if not answers(ports.rest):
+        return None
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{ports.rest}/{path}", timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _settings(home: Path, ports: LocalPorts) -> Config:
+    state = home / "flink-state"
+    return {
+        "jobmanager": {
+            "rpc": {"address": LOOPBACK, "port": ports.flink_rpc},
+            "bind-host": LOOPBACK,
+            "memory": {
+                "process": {"size": "600m"},
+                "jvm-metaspace": {"size": f"{_METASPACE}m"},
+                "heap": {"size": f"{_JOBMANAGER_HEAP}m"},
+                "off-heap": {"size": f"{_JOBMANAGER_OFF_HEAP}m"},
+                "jvm-overhead": {"min": "64m", "max": "64m"},
+            },
+        },
+        "taskmanager": {
+            "host": LOOPBACK,
+            "bind-host": LOOPBACK,
+            "numberOfTaskSlots": 1,
+            "cpu": {"cores": 1.0},
+            "memory": {
+                "process": {"size": "768m"},
+                "framework": {
+                    "heap": {"size": f"{_FRAMEWORK_HEAP}m"},
+                    "off-heap": {"size": f"{_FRAMEWORK_OFF_HEAP}m"},
+                },
+                "task": {"heap": {"size": f"{_TASK_HEAP}m"}, "off-heap": {"size": f"{_TASK_OFF_HEAP}m"}},
+                "network": {"min": f"{_NETWORK}m", "max": f"{_NETWORK}m"},
+                "managed": {"size": "0"},
+                "jvm-metaspace": {"size": f"{_METASPACE}m"},
+                "jvm-overhead": {"min": "96m", "max": "96m"},
+            },
+        },
+        "rest": {
+            "address": LOOPBACK,
+            "bind-address": LOOPBACK,
+            "port": ports.rest,
+            "bind-port": str(ports.rest),
+        },
+        "parallelism": {"default": 2},
+        "state": {"backend": {"type": "hashmap"}},
+        "execution": {
+            "checkpointing": {
+                "interval": "2 s",
+                "timeout": "2 min",
+                "dir": (state / "checkpoints").as_uri(),
+                "savepoint-dir": (state / "savepoints").as_uri(),
+                "externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+                "num-retained": 3,
+            },
+        },
+        # A dead TaskManager is noticed in 10 s instead of 50.
+        "heartbeat": {"interval": "2 s", "timeout": "10 s"},
+        "restart-strategy": {
+            "type": "exponential-delay",
+            "exponential-delay": {
+                "initial-backoff": "500 ms",
+                "max-backoff": "10 s",
+                "reset-backoff-threshold": "1 min",
+            },
+        },
+    }
+
+
+def _class_path(lib: Path) -> str:
+    """Flink's order: the jar of Flink itself last."""
+    return ":".join(
+        str(each) for each in sorted(lib.glob("*.jar"), key=lambda jar: ("flink-dist" in jar.name, jar.name))
+    )
