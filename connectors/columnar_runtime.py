@@ -13,12 +13,14 @@ import ctypes
 import importlib
 import json
 import traceback
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 NO_TIMER = -(2**63)
 """The timer of a key that wants none."""
@@ -150,6 +152,7 @@ class Runtime:
     """
 
     def __init__(self, spec_json: str, subtask: int) -> None:
+        """Imports and opens the function that the operator's specification names."""
         spec = json.loads(spec_json)
         message = spec["message"]
         self._samples = [("t", np.dtype("<i8"))] + [
@@ -305,7 +308,7 @@ def check_result(result: Result, keys: int, function: ColumnarFunction) -> None:
 def _told(call: Callable[[], T]) -> T | str:
     try:
         return call()
-    except BaseException:  # noqa: BLE001  whatever it is, Java has to hear of it
+    except BaseException:  # whatever it is, Java has to hear of it
         return traceback.format_exc()
 
 

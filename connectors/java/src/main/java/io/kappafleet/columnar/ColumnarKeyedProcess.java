@@ -9,6 +9,7 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
 import org.apache.flink.api.java.tuple.Tuple5;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.python.PythonOptions;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
@@ -81,6 +82,8 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     firedTimes = new long[64];
     metrics = new ColumnarMetrics(getMetricGroup());
     timers = getInternalTimerService("columnar", VoidNamespaceSerializer.INSTANCE, this);
+    // There is no other way to run this operator, whatever the environment's default is.
+    config.set(PythonOptions.PYTHON_EXECUTION_MODE, "thread");
     try {
       super.open();
     } catch (InterruptedException e) {

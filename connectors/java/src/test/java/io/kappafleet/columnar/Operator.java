@@ -72,7 +72,6 @@ final class Operator implements AutoCloseable {
     assumeTrue(Files.exists(PYTHON), "needs the project's .venv: run make setup");
     ColumnarKeyedProcess operator = new ColumnarKeyedProcess(spec);
     operator.getConfiguration().set(PythonOptions.PYTHON_EXECUTABLE, PYTHON.toString());
-    operator.getConfiguration().set(PythonOptions.PYTHON_EXECUTION_MODE, "thread");
     return new KeyedOneInputStreamOperatorTestHarness<>(
         operator, new ColumnarStreams.ByKey(), Types.STRING, 16, parallelism, index);
   }
