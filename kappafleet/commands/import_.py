@@ -54,14 +54,16 @@ def import_(
     if not path.exists():
         raise UserError(f"no such file or folder: {path}")
     files = chosen.files(path)
+    console = Console(stderr=True)
     progress = Progress(
         TextColumn("import"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("files, {task.fields[messages]:,} messages, {task.fields[samples]:,} samples"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     messages = samples = 0
     vehicles: set[str] = set()

@@ -1,5 +1,6 @@
 """`kappafleet import`: what it writes, and what it says to wrong arguments."""
 
+import csv
 import gzip
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from kappafleet.commands.import_ import import_
 from kappafleet.errors import UserError
+from kappafleet.importers import driveplotr_nds, nrel_cmap
 
 
 def test_the_bundled_demo_is_what_the_importers_make(demo: Path, shared: Path, tmp_path: Path) -> None:
@@ -17,6 +19,24 @@ def test_the_bundled_demo_is_what_the_importers_make(demo: Path, shared: Path, t
         out = tmp_path / f"{name}.jsonl.gz"
         import_(name, shared / folder, out=str(out), vehicle=vehicles)
         assert gzip.decompress(out.read_bytes()).splitlines() == bundled
+
+
+def test_the_bundled_statistics_are_those_of_the_origins(demo: Path, shared: Path) -> None:
+    trips = {
+        (trip.vehicle_id, trip.start_ms, trip.end_ms, trip.distance_m, trip.max_speed_kmh, trip.zero_s)
+        for trip in nrel_cmap.published_trips(shared / "nrel-cmap-drives")
+    }
+    with (demo.parent / "published" / "nrel-cmap-trips.csv").open() as text:
+        for row in csv.DictReader(text):
+            numbers = [float(row[name]) for name in ("distance_m", "max_speed_kmh", "zero_s")]
+            assert (row["vehicle_id"], int(row["start_ms"]), int(row["end_ms"]), *numbers) in trips
+    events = {
+        (event.vehicle_id, event.start_ms, event.end_ms, " ".join(event.categories))
+        for event in driveplotr_nds.published_events(shared / "driveplotr-nds")
+    }
+    with (demo.parent / "published" / "driveplotr-nds-events.csv").open() as text:
+        for row in csv.DictReader(text):
+            assert (row["vehicle_id"], int(row["start_ms"]), int(row["end_ms"]), row["categories"]) in events
 
 
 def test_plain_and_gzip_hold_the_same_lines(samples: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def exchange(broker: BlockingConnection) -> Iterator[str]:
 
 @pytest.fixture
 def wire(
-    broker: BlockingConnection,  # noqa: ARG001 - first, as both set the port
+    broker: BlockingConnection,  # first, as both set the port
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Wire]:
     """A wire to the broker; kappafleet's own connections go through it."""
