@@ -10,7 +10,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from conf.parameters import ParameterError
@@ -124,8 +124,9 @@ def root_cause(error: BaseException) -> str:
 def main(job: str, arguments: Sequence[str]) -> None:
     """The entry of ``jobs/JOB/job.py``, for ``flink run -py``; ends the process with 2 after a mistake."""
     parser = argparse.ArgumentParser(prog=f"jobs/{job}/job.py", description=f"Runs {job} on a Flink cluster.")
-    parser.add_argument("--from", dest="source", default="rabbitmq:", help="rabbitmq:… or file:PATH")
-    parser.add_argument("--to", dest="sink", default="cassandra:", help="cassandra:… or file:DIRECTORY")
+    # `flink run` takes a --from for its own --fromSavepoint, hence the other names.
+    parser.add_argument("--source", "--from", dest="source", default="rabbitmq:", help="rabbitmq:… or file:PATH")
+    parser.add_argument("--sink", "--to", dest="sink", default="cassandra:", help="cassandra:… or file:DIRECTORY")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--parallelism", type=int, default=None)
     given = parser.parse_args(arguments)
@@ -182,9 +183,11 @@ def _sink(job: str, address: Address) -> RowSink:
     from schemas.tables import cql_text
 
     cluster = CassandraConnection.from_environment()
-    hosts = (address.host,) if address.host else cluster.hosts
-    port = address.port or cluster.port
-    with connect(hosts, port=port, datacenter=cluster.datacenter) as session:
+    if address.host:
+        cluster = replace(cluster, hosts=(address.host,))
+    if address.port:
+        cluster = replace(cluster, port=address.port)
+    with connect(cluster) as session:
         create_meta(session)
         version = active_version(session, job)
         if version is None:
@@ -192,4 +195,4 @@ def _sink(job: str, address: Address) -> RowSink:
             version = active_version(session, job) or FIRST_VERSION
         keyspace = address.keyspace or keyspace_of(job, version)
         create_tables(session, keyspace, cql_text(job))
-    return CassandraTables(hosts, port, cluster.datacenter, keyspace)
+    return CassandraTables(cluster.hosts, cluster.port, cluster.datacenter, keyspace)

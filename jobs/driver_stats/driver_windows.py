@@ -21,22 +21,22 @@ from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
 from schemas.tables import table
 
 JOB = "driver_stats"
-MAX_WATERMARK = 2**63 - 1
+FOR_EVER_MS = 2**61
 HOUR, DAY = "hour", "day"
 
 
 class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
     """Adds up a driver's parts to hours and days."""
 
-    def __init__(self, emit_every_ms: int | None, keep_ms: int) -> None:
+    def __init__(self, emit_every_ms: int | None, keep_ms: int | None) -> None:
         """Sets when windows are written and forgotten.
 
         Args:
             emit_every_ms: open windows that changed are written so often; None: only when they close (files).
-            keep_ms: a closed window is kept for late parts until the watermark is so far beyond its end.
+            keep_ms: a closed window is kept for late parts until the watermark is so far beyond its end; None: for ever.
         """
         self._emit_every_ms = emit_every_ms
-        self._keep_ms = keep_ms
+        self._keep_ms = FOR_EVER_MS if keep_ms is None else keep_ms
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Opens the state: sums by window, and which open windows have changed since they were written."""
@@ -94,7 +94,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             if end % length == 0 and state.contains(closed):
                 yield from self._rows(kind, closed, driver_id, True)
                 self._changed.remove(f"{kind}:{closed}")
-                if watermark < MAX_WATERMARK:
+                if self._keep_ms < FOR_EVER_MS and end + self._keep_ms > watermark:
                     ctx.timer_service().register_event_time_timer(end + self._keep_ms)
         forgotten = timestamp - self._keep_ms
         for kind, length in ((HOUR, HOUR_MS), (DAY, DAY_MS)):
@@ -118,7 +118,10 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         """Sees to it that a changed window is written: by its own timer, by the clock, or now if it is late."""
         timers = ctx.timer_service()
         if is_new:
-            timers.register_event_time_timer(end - 1 if end - 1 > watermark else end + self._keep_ms)
+            if end - 1 > watermark:
+                timers.register_event_time_timer(end - 1)
+            elif self._keep_ms < FOR_EVER_MS:
+                timers.register_event_time_timer(end + self._keep_ms)
         if self._emit_every_ms is not None:
             self._changed.put(f"{kind}:{start}", start)
             now = time.time_ns() // 1_000_000

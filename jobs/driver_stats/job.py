@@ -2,7 +2,7 @@
 
 Runs in this process (``kappafleet run driver_stats``) and on any cluster::
 
-    flink run -py jobs/driver_stats/job.py -pyfs . --from rabbitmq: --to cassandra: --set trip.stop_s=0
+    flink run -py jobs/driver_stats/job.py -pyfs . --source rabbitmq: --sink cassandra: --set trip.stop_s=0
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
         .process(
             DriverWindows(
                 emit_every_ms=round(settings.live.emit_s * 1000) if source.live else None,
-                keep_ms=round(settings.state.window_keep_s * 1000),
+                keep_ms=settings.keep_ms(),
             ),
             output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()),
         )

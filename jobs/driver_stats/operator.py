@@ -57,7 +57,7 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         rearm_ratio=harsh.rearm_ratio,
         event_gap_ms=ms(harsh.max_gap_s),
         live_interval_ms=ms(settings.live.interval_s) if live else NEVER_MS,
-        vehicle_ttl_ms=ms(settings.state.vehicle_ttl_s),
+        vehicle_ttl_ms=settings.keep_ms() or NEVER_MS,
         thresholds=thresholds,
         min_speeds_kmh=np.array([harsh.min_speed_kmh, harsh.min_speed_kmh, harsh.corner_min_speed_kmh], dtype=float),
     )

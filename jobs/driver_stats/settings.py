@@ -11,6 +11,7 @@ from conf.parameters import Frozen, load
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+KEEP_MARGIN_S = 86_400
 
 
 class Watermark(Frozen):
@@ -98,13 +99,6 @@ class Live(Frozen):
     emit_s: Positive
 
 
-class State(Frozen):
-    """When a silent vehicle and a closed window are forgotten."""
-
-    vehicle_ttl_s: Positive
-    window_keep_s: NotNegative
-
-
 class Message(Frozen):
     """Bounds of a message."""
 
@@ -133,7 +127,6 @@ class Settings(Frozen):
     gps: Gps
     harsh: Harsh
     live: Live
-    state: State
     message: Message
     batch: Batch
 
@@ -150,3 +143,11 @@ class Settings(Frozen):
         """The vehicle classes in the order of the kernel's threshold rows; the default class is the first."""
         others = [name for name in self.harsh.classes if name != self.harsh.default_class]
         return (self.harsh.default_class, *others)
+
+    def keep_ms(self) -> int | None:
+        """How long, in event time, a silent vehicle and a closed window are kept for late samples; None: for ever.
+
+        A day more than a message may be late: whatever is accepted still finds its state.
+        """
+        lateness_s = self.window.allowed_lateness_s
+        return round((lateness_s + KEEP_MARGIN_S) * 1000) if lateness_s else None

@@ -79,7 +79,7 @@ def submit_job(
         command += ["--fromSavepoint", savepoint]
     if parallelism:
         command += ["--parallelism", str(parallelism)]
-    command += ["-py", str(root / "jobs" / job / "job.py"), "--from", source, "--to", sink]
+    command += ["-py", str(root / "jobs" / job / "job.py"), "--source", source, "--sink", sink]
     for override in overrides:
         command += ["--set", override]
     environment = {**flink.environment(), "FLINK_LOG_DIR": str(log)}
@@ -106,7 +106,8 @@ def submit_job(
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     """The one line of ``flink run``'s output that says why."""
     text = f"{done.stderr}\n{done.stdout}"
-    for pattern in (r"^driver_stats\b.*: (.*)$", r"^Caused by: .*?(?:Exception|Error): (.*)$", r"^(?:\S*Error): (.*)$"):
+    python = r"^(?:driver_stats|\w*Error)\b.*?: (.*)$"
+    for pattern in (python, r"^Caused by: .*?(?:Exception|Error): (.*)$"):
         found = re.findall(pattern, text, re.MULTILINE)
         if found:
             return str(found[-1]).strip()

@@ -280,9 +280,9 @@ class TestAdvance:
     def test_a_silent_vehicle_is_forgotten(self):
         harness = VehicleHarness(live=True)
         harness.feed(list(cut_into(drive(36, 36), 10)))
-        harness.advance(T0 + 1000 + 604_800_000 - 1)
+        harness.advance(T0 + 1000 + 691_200_000 - 1)
         assert list(harness.states) == ["v"]
-        harness.advance(T0 + 1000 + 604_800_000)
+        harness.advance(T0 + 1000 + 691_200_000)
         assert not harness.states
 
     def test_the_newest_live_row_is_the_last_sample(self):
