@@ -185,8 +185,7 @@ def parse_uri(text: str) -> Address:
         variable = f"KF_{scheme.upper()}_USER and KF_{scheme.upper()}_PASSWORD"
         raise AddressError(f"no user or password in a {scheme}: address, please: set {variable} instead")
     if (
-        not rest.startswith("//")
-        and parts.path
+        (not rest.startswith("//") and parts.path)
         or parts.fragment
         or (rest.startswith("//") and not parts.hostname)
     ):
@@ -243,7 +242,7 @@ def _options(text: str, parts: SplitResult, known: tuple[str, ...]) -> dict[str,
 
 
 def rabbitmq_parameters(connection: RabbitMQConnection | None = None) -> pika.ConnectionParameters:
-    """pika's settings for the broker of the environment, or for another one.
+    """The settings of pika for the broker of the environment, or for another one.
 
     Raises:
         AddressError: see :meth:`RabbitMQConnection.from_environment`; or the CA file cannot be used.

@@ -78,6 +78,11 @@ class LocalPorts:
         """Flink, between JobManager and TaskManagers."""
         return 6223 + self.offset
 
+    def all(self) -> tuple[int, ...]:
+        """Every one of them."""
+        rabbitmq = (self.amqp, self.stream, self.management, self.prometheus, self.distribution, self.epmd)
+        return (*rabbitmq, self.cql, self.storage, self.rest, self.flink_rpc)
+
 
 def project_root() -> Path:
     """The checkout that this package lies in."""

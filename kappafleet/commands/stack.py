@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def start(stack: Stack) -> None:
-    """Starts a stack and shows its progress on stderr.
+    """Starts a stack and shows its progress on stderr: live on a terminal, else a line for each server.
 
     Raises:
         UserError: see :meth:`Stack.up`.
@@ -29,26 +30,21 @@ def start(stack: Stack) -> None:
 
     console = Console(stderr=True)
     begun = time.monotonic()
-    columns = (
-        SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description}"),
-        TextColumn("{task.fields[state]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        rows = {
-            each.name: progress.add_task(f"{each.name:<14}", total=1, state="waiting")
-            for each in stack.servers
-        }
-
-        def report(name: str, state: str, seconds: float) -> None:
-            done = state != "starting"
-            progress.update(
-                rows[name], state=f"{state} {seconds:.1f} s" if done else state, completed=int(done)
+    if console.is_terminal:
+        texts = TextColumn("{task.description}"), TextColumn("{task.fields[state]}")
+        with Progress(SpinnerColumn(finished_text="✓"), *texts, console=console, transient=True) as progress:
+            rows = {each.name: progress.add_task(each.name, total=1, state="") for each in stack.servers}
+            stack.up(
+                lambda name, state, seconds: progress.update(
+                    rows[name], state=f"{state}, {seconds:.1f} s", completed=int(state != "starting")
+                )
             )
-            if state == "up" and not console.is_terminal:
-                console.print(f"{name} up after {seconds:.1f} s")
-
-        stack.up(report)
+    else:
+        stack.up(
+            lambda name, state, seconds: (
+                state == "up" and print(f"{name} up, {seconds:.1f} s", file=sys.stderr)
+            )
+        )
     console.print(f"all servers up, {time.monotonic() - begun:.1f} s; kappafleet stack status shows them")
 
 

@@ -116,7 +116,7 @@ class Cassandra(Server):
         ]
         self.daemon.start(command, self._environment, self._folder)
 
-    def ready(self) -> bool:
+    def serves(self) -> bool:
         """Whether it answers a CQL query."""
         if not answers(self._ports.cql):
             return False

@@ -8,11 +8,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from kappafleet.errors import ServerError
+
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+"""The processes that this one started, by pid: a parent must take note of their end, or they stay as zombies."""
 
 _POLL_S = 0.05
 _KILL_GRACE_S = 10.0
@@ -36,7 +40,6 @@ class Daemon:
         self.name = name
         self.output = output
         self._file = run / f"{name}.pid"
-        self._child: subprocess.Popen[bytes] | None = None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         """Starts the process; it lives on when this one ends.
@@ -48,7 +51,7 @@ class Daemon:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         with self.output.open("wb") as output:
             try:
-                self._child = subprocess.Popen(
+                child = subprocess.Popen(
                     command,
                     env=dict(environment),
                     cwd=folder,
@@ -59,24 +62,20 @@ class Daemon:
                 )
             except OSError as error:
                 raise ServerError(f"{self.name} cannot be started: {error}") from error
-        pid = self._child.pid
-        self._file.write_text(json.dumps([pid, _started(pid), _boot()]), encoding="utf-8")
+        _CHILDREN[child.pid] = child
+        self._file.write_text(json.dumps([child.pid, _started(child.pid), _boot()]), encoding="utf-8")
 
     @property
     def pid(self) -> int | None:
         """The process, while it lives."""
         try:
             pid, started, boot = json.loads(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError):
             return None
-        if self._child is not None and self._child.pid == pid:
-            self._child.poll()  # takes note of its end: a dead child would stay a zombie
-        return int(pid) if started is not None and boot == _boot() and _started(pid) == started else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """Of a process that this object started, and that has ended."""
-        return None if self._child is None else self._child.poll()
+        if started is not None and boot == _boot() and _started(pid) == started:
+            return int(pid)
+        _reap()
+        return None
 
     def memory_mb(self) -> int:
         """Resident memory of the process and its children, in MB."""
@@ -134,12 +133,16 @@ class Daemon:
         return pid
 
 
+def _reap() -> None:
+    for pid, child in list(_CHILDREN.items()):
+        if child.poll() is not None:
+            _CHILDREN.pop(pid, None)  # another thread may have done it
+
+
 def _kill_group(leader: int) -> None:
     """Ends what is left of a process' session: helpers that outlived it."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _started(pid: int) -> int | None:

@@ -113,7 +113,7 @@ class JobManager(FlinkProcess):
         heap = f"{_JOBMANAGER_HEAP}m"
         self._run(_JOBMANAGER_CLASS, [f"-Xms{heap}", f"-Xmx{heap}"], ["--executionMode", "cluster"])
 
-    def ready(self) -> bool:
+    def serves(self) -> bool:
         """Whether it leads the cluster and answers at its REST port."""
         return rest(self._ports, "overview") is not None
 
@@ -145,7 +145,7 @@ class TaskManager(FlinkProcess):
         memory = [f"-Xms{heap}", f"-Xmx{heap}", f"-XX:MaxDirectMemorySize={direct}"]
         self._run(_TASKMANAGER_CLASS, memory, ["-D", f"taskmanager.resource-id={identity}"])
 
-    def ready(self) -> bool:
+    def serves(self) -> bool:
         """Whether this very process, and not one that died before it, has joined the cluster."""
         members = rest(self._ports, "taskmanagers")
         if members is None or not self._id_file.exists():

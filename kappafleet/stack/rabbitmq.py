@@ -84,7 +84,7 @@ class RabbitMQ(Server):
         raise_limit = 'ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0"'
         self.daemon.start(["/bin/sh", "-c", raise_limit, str(program)], self._variables(), self._folder)
 
-    def ready(self) -> bool:
+    def serves(self) -> bool:
         """Whether AMQP logs us in, and the broker says that streams are served."""
         if not answers(self._ports.management) or not answers(self._ports.stream):
             return False
@@ -102,10 +102,10 @@ class RabbitMQ(Server):
         Raises:
             OSError: it does not answer, or refuses.
         """
-        request = urllib.request.Request(f"http://{LOOPBACK}:{self._ports.management}/api/{path}")  # noqa: S310
+        request = urllib.request.Request(f"http://{LOOPBACK}:{self._ports.management}/api/{path}")
         login = base64.b64encode(f"{self.connection.user}:{self.connection.password}".encode()).decode()
         request.add_header("Authorization", f"Basic {login}")
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=5) as answer:
             found: dict[str, list[dict[str, object]]] = json.load(answer)
         return found
 

@@ -65,8 +65,12 @@ class Server(ABC):
         """
 
     @abstractmethod
+    def serves(self) -> bool:
+        """Whether it answers in its own protocol; tells within seconds. Asked only while its process runs."""
+
     def ready(self) -> bool:
-        """Whether it serves: asked in its own protocol, answered within seconds."""
+        """Whether its process runs, and serves."""
+        return self.alive and self.serves()
 
     @property
     def alive(self) -> bool:
@@ -176,7 +180,7 @@ def _owner(port: int) -> str:
     """As far as this user may know it."""
     try:
         for each in psutil.net_connections("inet"):
-            if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+            if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid:
                 return f" by {psutil.Process(each.pid).name()} (pid {each.pid})"
     except psutil.Error:
         pass

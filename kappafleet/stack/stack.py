@@ -22,7 +22,7 @@ TASKMANAGERS = 2
 
 _POLL_S = 0.1
 
-Report = Callable[[str, str, float], None]
+Report = Callable[[str, str, float], object]
 """Takes a server's name, what it does now (``starting``, ``up``, ``was up``), and the seconds since the start."""
 
 
