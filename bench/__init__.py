@@ -1,0 +1,1 @@
+"""The benchmark: ``make bench``. Not part of the package that users install."""

@@ -1,0 +1,186 @@
+"""Input of the benchmark: a fleet's drives at 1 Hz, the same for the same arguments.
+
+Vehicles drive, stop, park with the ignition off, brake and corner harshly, lose a value now and then, and change
+their driver. Each message carries so many seconds of one vehicle; the messages of all vehicles come interleaved, in
+the order of time, which is the hard case for state by key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+VERSION = 1
+"""Grows when the same arguments give other bytes; part of the file's name."""
+
+START_MS = 1_795_217_400_000  # 2026-11-20T23:30:00Z: the drives cross hours and a day
+SHIFT_S = 900  # after so long some vehicles change their driver
+METRES_PER_DEGREE = 111_195.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What to generate.
+
+    Attributes:
+        samples_per_message: seconds of one vehicle in one message.
+        seconds: length of the drives; rounded up to whole messages.
+        vehicles: how many at once.
+        seed: of the random numbers.
+    """
+
+    samples_per_message: int
+    seconds: int
+    vehicles: int = 1000
+    seed: int = 3
+
+    @property
+    def slots(self) -> int:
+        """Messages of each vehicle."""
+        return -(-self.seconds // self.samples_per_message)
+
+    @property
+    def messages(self) -> int:
+        """Messages in all."""
+        return self.slots * self.vehicles
+
+    @property
+    def samples(self) -> int:
+        """Samples in all."""
+        return self.messages * self.samples_per_message
+
+    @property
+    def file_name(self) -> str:
+        """Names the content."""
+        return (
+            f"telemetry-v{VERSION}-{self.vehicles}x{self.slots * self.samples_per_message}s"
+            f"-by-{self.samples_per_message}-seed-{self.seed}.jsonl"
+        )
+
+
+def cached(workload: Workload, folder: Path) -> Path:
+    """The input as a file of ``folder``, generated when it is not there yet."""
+    path = folder / workload.file_name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        generate(workload, part)
+        part.replace(path)
+    return path
+
+
+def generate(workload: Workload, path: Path) -> None:
+    """Writes the messages as lines of JSON. A shorter workload is a prefix of a longer one."""
+    encode = msgspec.json.Encoder().encode
+    fleet = _Fleet(workload.vehicles, workload.seed)
+    order = np.random.default_rng(workload.seed).permutation(workload.vehicles).tolist()
+    size = workload.samples_per_message
+    with path.open("wb", buffering=1 << 20) as file:
+        for slot in range(workload.slots):
+            first = slot * size
+            columns = fleet.drive(first, size)
+            for vehicle in order:
+                file.write(encode(_message(vehicle, slot, first, columns)))
+                file.write(b"\n")
+
+
+def _message(
+    vehicle: int, slot: int, first: int, columns: dict[str, list[list[object]]]
+) -> dict[str, object]:
+    message: dict[str, object] = {"schema": "telemetry/1", "vehicle_id": f"vehicle-{vehicle:05d}"}
+    if vehicle % 50:  # the others have no known driver
+        relieved = vehicle % 20 == 1 and first >= SHIFT_S
+        message["driver_id"] = f"driver-{vehicle:05d}{'-b' if relieved else ''}"
+    message["fleet_id"] = f"fleet-{vehicle % 10}"
+    if vehicle % 3 == 0:
+        message["vehicle_class"] = "van"
+    message["seq"] = slot
+    message["samples"] = {name: values[vehicle] for name, values in columns.items()}
+    return message
+
+
+class _Fleet:
+    """All vehicles at once; each second draws the same random numbers, however the drives are cut into messages."""
+
+    def __init__(self, vehicles: int, seed: int) -> None:
+        self._rng = np.random.default_rng([seed, VERSION])
+        draw = self._rng.random
+        self._vehicles = vehicles
+        self._phase_ms = self._rng.integers(0, 1000, vehicles)
+        self._speed_kmh = np.zeros(vehicles)
+        self._target_kmh = draw(vehicles) * 60
+        self._hold_s = draw(vehicles) * 60
+        self._parked = np.zeros(vehicles, bool)
+        self._heading = draw(vehicles) * 360
+        self._lat = 40.5 + draw(vehicles)
+        self._lon = -74.5 + draw(vehicles)
+        self._spike_s = np.zeros((2, vehicles))
+        self._spike_ms2 = np.zeros((2, vehicles))
+
+    def drive(self, first: int, seconds: int) -> dict[str, list[list[object]]]:
+        """The next seconds as lists by field, vehicle and second; None where a value is missing."""
+        rows = [self._second() for _ in range(seconds)]
+        names = ("speed", "accel_x", "accel_y", "lat", "lon", "heading", "ignition")
+        fields: dict[str, list[list[object]]] = {
+            name: np.array([row[i] for row in rows]).T.tolist() for i, name in enumerate(names)
+        }
+        times = START_MS + self._phase_ms[:, None] + (first + np.arange(seconds))[None, :] * 1000
+        missing = np.argwhere(np.array([row[len(names)] for row in rows]).T)
+        for vehicle, second in missing.tolist():
+            fields["speed"][vehicle][second] = None
+        return {"t": times.tolist(), **fields}
+
+    def _second(self) -> tuple[np.ndarray, ...]:
+        draw, normal, n = self._rng.random, self._rng.standard_normal, self._vehicles
+        self._next_targets(draw((4, n)))
+        wanted = (self._target_kmh - self._speed_kmh) / 3.6 / 4
+        accel = np.clip(wanted, -2.4, 1.8) + 0.15 * normal(n) * (self._target_kmh > 0)
+        before = self._speed_kmh
+        self._speed_kmh = np.maximum(before + accel * 3.6, 0)
+        self._speed_kmh[(self._target_kmh == 0) & (self._speed_kmh < 1.5)] = 0
+        moving = self._speed_kmh > 0
+        turn = normal(n) * np.where(draw(n) < 0.05, 25, 2) * moving
+        self._heading = (self._heading + turn) % 360
+        metres = self._speed_kmh / 3.6
+        self._lat += metres * np.cos(np.radians(self._heading)) / METRES_PER_DEGREE
+        self._lon += metres * np.sin(np.radians(self._heading)) / METRES_PER_DEGREE / 0.76
+        accel_x = (self._speed_kmh - before) / 3.6 + 0.1 * normal(n)
+        accel_y = metres * np.radians(np.clip(turn, -20, 20)) * 0.5 + 0.1 * normal(n)
+        longitudinal, lateral = self._spikes(draw((2, 3, n)), moving)
+        return (
+            np.round(self._speed_kmh, 1),
+            np.round(accel_x + longitudinal, 2),
+            np.round(accel_y + lateral, 2),
+            np.round(self._lat, 6),
+            np.round(self._lon, 6),
+            np.round(self._heading, 1),
+            ~self._parked,
+            draw(n) < 0.001,
+        )
+
+    def _next_targets(self, chance: np.ndarray) -> None:
+        """Cruise for a minute or so, wait at a light, now and then park for long enough to end the trip."""
+        self._hold_s -= 1
+        due = self._hold_s <= 0
+        stop = due & ((chance[0] < 0.3) & (self._target_kmh > 0))
+        park = stop & (chance[1] < 0.08)
+        go = due & ~stop
+        self._target_kmh[stop] = 0
+        self._target_kmh[go] = 15 + chance[2][go] * 105
+        self._hold_s[go] = 10 + chance[3][go] * 80
+        self._hold_s[stop] = 10 + chance[3][stop] * 50
+        self._hold_s[park] = 330 + chance[3][park] * 300
+        self._parked = (self._parked | park) & ~go
+
+    def _spikes(self, chance: np.ndarray, moving: np.ndarray) -> np.ndarray:
+        """Harsh accelerations of 1 to 4 s on both axes, one in 5 minutes of driving or so."""
+        self._spike_s -= 1
+        start = (chance[:, 0] < 1 / 300) & moving & (self._spike_s <= 0)
+        self._spike_s[start] = 1 + np.floor(chance[:, 1][start] * 4)
+        self._spike_ms2[start] = (3 + chance[:, 2][start] * 4) * np.where(
+            chance[:, 1][start] * 8 % 2 < 1, -1, 1
+        )
+        return np.where(self._spike_s > 0, self._spike_ms2, 0)
