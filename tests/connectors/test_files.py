@@ -51,7 +51,7 @@ def test_messages_of_a_folder_arrive_in_order(env: StreamExecutionEnvironment, t
 
 
 def test_missing_path_and_empty_folder_are_told_before_any_job(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no file or folder .*nothing"):
+    with pytest.raises(UserError, match=r"no file or folder .*nothing"):
         json_lines_source(tmp_path / "nothing", id_field="vehicle_id")
     (tmp_path / ".hidden").write_text("{}")
     with pytest.raises(UserError, match="holds no files"):

@@ -1,9 +1,7 @@
 package io.kappafleet.cassandra;
 
-import com.datastax.oss.driver.api.core.CqlIdentifier;
 import com.datastax.oss.driver.api.core.CqlSession;
 import com.datastax.oss.driver.api.core.CqlSessionBuilder;
-import com.datastax.oss.driver.api.core.InvalidKeyspaceException;
 import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
 import com.datastax.oss.driver.api.core.config.DriverConfigLoader;
 import com.datastax.oss.driver.api.core.cql.BoundStatement;
@@ -81,11 +79,10 @@ final class CassandraConnection implements AutoCloseable {
         CqlSession.builder()
             .addContactPoints(settings.contactPoints())
             .withLocalDatacenter(settings.datacenter())
-            .withKeyspace(CqlIdentifier.fromInternal(settings.keyspace()))
             .withClassLoader(classLoader)
             .withConfigLoader(config(classLoader, settings.keyspace()));
     credentials.applyTo(builder);
-    CqlSession session = openSession(builder, settings);
+    CqlSession session = builder.build();
     try {
       checkDatacenter(session, settings.datacenter());
       TableUpsert[] upserts = new TableUpsert[tables.size()];
@@ -99,22 +96,10 @@ final class CassandraConnection implements AutoCloseable {
     }
   }
 
-  private static CqlSession openSession(CqlSessionBuilder builder, CassandraSettings settings)
-      throws IOException {
-    try {
-      return builder.build();
-    } catch (InvalidKeyspaceException e) {
-      throw new IOException(
-          "Cassandra at %s has no keyspace %s: create the tables first (schemas/*.cql)"
-              .formatted(settings.addresses(), settings.keyspace()),
-          e);
-    }
-  }
-
   private static TableUpsert prepare(CqlSession session, TableSpec table, String keyspace)
       throws IOException {
     try {
-      return new TableUpsert(table, session.prepare(TableUpsert.cql(table)));
+      return new TableUpsert(table, session.prepare(TableUpsert.cql(keyspace, table)));
     } catch (QueryValidationException e) {
       throw new IOException(
           "table %s.%s does not take the job's rows: %s. Create or alter it as schemas/*.cql says."

@@ -23,8 +23,8 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
 public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
   private static final long serialVersionUID = 1L;
 
-  /** Larger rows are refused; Cassandra's own bound is 16 MiB a mutation. */
-  static final int MAX_ROW_BYTES = 8 * 1024 * 1024;
+  /** Larger rows are refused; Cassandra's own bound is 16 MiB, or half a commit log's segment. */
+  static final int MAX_ROW_BYTES = 4 * 1024 * 1024;
 
   private static final int MAX_BATCH = 64;
   private static final int MAX_BUFFERED = 2_000;

@@ -26,11 +26,12 @@ final class TableUpsert {
 
   /**
    * {@code INSERT … USING TIMESTAMP ?}: an upsert that loses against a newer one whatever order they
-   * arrive in.
+   * arrive in. With the keyspace's name in it, so that a server that restarts can prepare it again.
    */
-  static String cql(TableSpec table) {
-    return "INSERT INTO \"%s\" (%s) VALUES (%s) USING TIMESTAMP ?"
+  static String cql(String keyspace, TableSpec table) {
+    return "INSERT INTO \"%s\".\"%s\" (%s) VALUES (%s) USING TIMESTAMP ?"
         .formatted(
+            keyspace,
             table.name(),
             table.columns().stream()
                 .map(column -> '"' + column.name() + '"')

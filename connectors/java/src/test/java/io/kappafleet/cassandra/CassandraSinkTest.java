@@ -153,7 +153,8 @@ class CassandraSinkTest {
                     CassandraSink.of(
                         "127.0.0.1", serverPort, "datacenter1", "nowhere", TABLES, 512, 5000, 5000),
                     frame(1, 1, "x")))
-        .hasStackTraceContaining("has no keyspace nowhere");
+        .hasStackTraceContaining("table nowhere.readings does not take the job's rows")
+        .hasStackTraceContaining("Create or alter it");
     assertThatThrownBy(
             () ->
                 write(
@@ -195,7 +196,7 @@ class CassandraSinkTest {
 
     write(sink(serverPort, TABLES), largest);
     assertThatThrownBy(() -> write(sink(serverPort, TABLES), tooLarge))
-        .hasStackTraceContaining("a row of table readings has 8388609 bytes");
+        .hasStackTraceContaining("a row of table readings has 4194305 bytes");
 
     assertThat(count()).isEqualTo(1);
   }

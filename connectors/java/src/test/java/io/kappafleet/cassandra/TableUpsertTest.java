@@ -19,8 +19,8 @@ class TableUpsertTest {
             List.of("id"),
             List.of());
 
-    assertThat(TableUpsert.cql(table))
-        .isEqualTo("INSERT INTO \"trip\" (\"id\", \"offset\") VALUES (?, ?) USING TIMESTAMP ?");
+    assertThat(TableUpsert.cql("kf", table))
+        .isEqualTo("INSERT INTO \"kf\".\"trip\" (\"id\", \"offset\") VALUES (?, ?) USING TIMESTAMP ?");
   }
 
   @Test
