@@ -35,8 +35,8 @@ class RabbitStreamsSource(Source):
     else the first sample's time in the body; its key the header ``key``, else the text behind ``id_field``.
 
     A checkpoint holds each stream's next offset. A job restored to an offset that the stream no longer holds
-    (retention removed it, or the stream was deleted and created again) fails at once, without restarts, with a
-    sentence that names both offsets. A deleted stream fails the job; a broker that is away for a while does not.
+    (retention removed it, or the stream was deleted and created again) ends, instead of being restarted for
+    ever, with a sentence that names both offsets. A deleted stream fails the job; a broker that is away for a while does not.
 
     A stream that was read to its end and has been quiet for ``idle_ms`` does not hold back the windows: its
     watermark follows the wall clock, ``delay_ms + idle_ms`` behind it. The end is confirmed by the broker every

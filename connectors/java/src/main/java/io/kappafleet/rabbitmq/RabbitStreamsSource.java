@@ -123,7 +123,10 @@ public final class RabbitStreamsSource
       return this;
     }
 
-    /** Ends when every stream was read to the end that it has now. */
+    /**
+     * Ends when every stream was read to the end that it has now. A split that is restored from a
+     * savepoint keeps the stop offset (or none) with which it began.
+     */
     public Builder bounded() {
       bounded = true;
       return this;

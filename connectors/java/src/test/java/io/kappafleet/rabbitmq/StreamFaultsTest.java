@@ -325,15 +325,20 @@ class StreamFaultsTest {
   @Test
   void aStreamWithUnreadMessagesDoesNotFollowTheClock() throws Exception {
     String stream = broker.newStream();
-    broker.publish(stream, 0, 10);
     try (ReaderHarness reader =
         ReaderHarness.reading(source(stream).liveDistanceMs(0), from(stream, 0))) {
+      broker.publish(stream, 0, 10);
+      reader.pollUntilRecords(10);
       reader.pause(stream);
+      reader.pollFor(200);
+      broker.publish(stream, 10, 10);
+      long unreadMs = System.currentTimeMillis();
       reader.pollFor(2_000);
-      assertThat(reader.watermarks).isEmpty();
-      reader.resume(stream);
-      reader.pollUntil(() -> reader.watermarks.containsKey(stream));
       assertThat(reader.records).hasSize(10);
+      assertThat(reader.watermarks.getOrDefault(stream, 0L)).isLessThanOrEqualTo(unreadMs);
+      reader.resume(stream);
+      reader.pollUntil(() -> reader.watermarks.getOrDefault(stream, 0L) > unreadMs);
+      assertThat(reader.records).hasSize(20);
     }
   }
 
