@@ -39,11 +39,12 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
   private volatile boolean closing;
   private volatile int generation;
 
-  /** The offset after the last received message; {@link StreamSplit#UNRESOLVED} before any. */
+  /** The offset after the last received chunk; {@link StreamSplit#UNRESOLVED} before any. */
   private volatile long expected;
 
   // Guarded by this.
   private ReceivedChunk filling;
+  private long expectedBeforeFilling;
   private Thread filler;
 
   /** Asks for the proof that a stream still holds an offset; the answer goes to the queue. */
@@ -117,6 +118,11 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
   public synchronized int initialCredits() {
     generation++;
     if (filling != null) {
+      // Of a chunk that broke off only what was delivered is here; the rest must still exist.
+      expected =
+          filling.count > 0
+              ? filling.messages[filling.count - 1].offset + 1
+              : expectedBeforeFilling;
       push(filling);
     }
     if (expected > 0) {
@@ -146,6 +152,7 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
       queue.suspend(this);
       rangeCheck.request(this, needed);
     }
+    expectedBeforeFilling = needed;
     expected = Math.max(needed, first + chunk.messageCount());
     filling = new ReceivedChunk(this, chunk, Math.toIntExact(chunk.messageCount()), generation);
     filler = Thread.currentThread();
