@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -77,8 +78,8 @@ def status() -> None:
 
     from kappafleet.stack.stack import Stack
 
-    stack = Stack.from_environment()
-    found = stack.status()
+    found = Stack.from_environment().status()
+    here = Path.cwd()
     table = Table(box=None, pad_edge=False)
     for name in ("server", "state"):
         table.add_column(name)
@@ -93,7 +94,7 @@ def status() -> None:
             str(each.pid or ""),
             str(each.port or ""),
             str(each.memory_mb or ""),
-            str(each.log),
+            str(each.log.relative_to(here) if each.log.is_relative_to(here) else each.log),
         )
     console = Console()
     console.print(table)
