@@ -2,7 +2,7 @@
 
 Example::
 
-    spec = ColumnarSpec(module="jobs.driver_stats.operator", class_name="VehicleOperator", ...)
+    spec = ColumnarSpec(module="jobs.driver_stats.vehicle_operator", class_name="VehicleOperator", ...)
     streams = columnar(records, spec, uid="vehicles", name="vehicles")
     streams.rows.sink_to(tables)
     streams.streams["minutes"].key_by(...)

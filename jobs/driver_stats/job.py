@@ -36,7 +36,7 @@ def vehicle_operator(settings: Settings, live: bool) -> ColumnarSpec:
         return {name: float(value) for name, value in bounds.items() if value is not None}
 
     return ColumnarSpec(
-        module="jobs.driver_stats.operator",
+        module="jobs.driver_stats.vehicle_operator",
         class_name="VehicleOperator",
         settings_json=json.dumps({"settings": settings.model_dump(), "live": live}),
         message=MessageSpec(

@@ -14,7 +14,7 @@ import numpy as np
 
 from connectors.columnar_runtime import Batch, Result, TimerBatch
 from jobs.driver_stats.layout import EVENT_TYPES, NONE, SEVERITIES
-from jobs.driver_stats.operator import VehicleOperator
+from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.driver_stats.settings import Settings
 from schemas.messages import message
 
