@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 JOBS = ("driver_stats",)
 FIRST_VERSION = 1
+CHECKPOINT_INTERVAL_MS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,11 @@ def launch(what: Launch, configuration: Configuration | None = None) -> None:
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
     if what.parallelism is not None:
         env.set_parallelism(what.parallelism)
-    module.build(env, _source(module.EXCHANGE, parse_uri(what.source)), sink, settings)
+    source = _source(module.EXCHANGE, parse_uri(what.source))
+    if source.live and env.get_checkpoint_interval() <= 0:
+        # Exactly once must not depend on whether somebody thought of it in Flink's configuration.
+        env.enable_checkpointing(CHECKPOINT_INTERVAL_MS)
+    module.build(env, source, sink, settings)
     try:
         if what.detached:
             env.execute_async(what.job)

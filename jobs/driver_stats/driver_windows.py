@@ -94,7 +94,9 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             if end % length == 0 and state.contains(closed):
                 yield from self._rows(kind, closed, driver_id, True)
                 self._changed.remove(f"{kind}:{closed}")
-                if self._keep_ms < FOR_EVER_MS and end + self._keep_ms > watermark:
+                if end + self._keep_ms <= watermark:
+                    state.remove(closed)
+                elif self._keep_ms < FOR_EVER_MS:
                     ctx.timer_service().register_event_time_timer(end + self._keep_ms)
         forgotten = timestamp - self._keep_ms
         for kind, length in ((HOUR, HOUR_MS), (DAY, DAY_MS)):

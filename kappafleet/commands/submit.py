@@ -63,14 +63,14 @@ def submit_job(
     Raises:
         UserError: the job's arguments are wrong, or the cluster does not take it.
     """
-    from kappafleet.flink_home import prepare
     from kappafleet.launch import Launch, check
+    from kappafleet.stack.flink import cluster_home
 
     check(Launch(job, source, sink, overrides, parallelism))
     where = home or places.home()
-    flink = prepare(where, conf_name="conf-client")
-    offset = places.port_offset() if port_offset is None else port_offset
-    target = jobmanager or f"{places.LOOPBACK}:{places.LocalPorts(offset).rest}"
+    ports = places.LocalPorts(places.port_offset() if port_offset is None else port_offset)
+    flink = cluster_home(where, ports)
+    target = jobmanager or f"{places.LOOPBACK}:{ports.rest}"
     log = where / "log"
     log.mkdir(parents=True, exist_ok=True)
     root = places.project_root()

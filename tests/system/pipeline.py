@@ -56,10 +56,9 @@ class Pipeline:
         """Flink's word for the job's state."""
         return str(self._rest(f"/jobs/{self.job_id}")["state"])
 
-    def restarts(self) -> int:
-        """How often the job was restarted."""
-        (metric,) = self._rest(f"/jobs/{self.job_id}/metrics?get=numRestarts")
-        return int(metric["value"])
+    def failures(self) -> int:
+        """How often the job failed and was restarted."""
+        return len(self._rest(f"/jobs/{self.job_id}/exceptions")["exceptionHistory"]["entries"])
 
     def checkpoints(self) -> int:
         """Checkpoints completed."""

@@ -66,7 +66,7 @@ def until_equal(of: Pipeline, expected: dict[str, Rows], leave_out: tuple[str, .
     try:
         wait_until(equal, LIMIT_S, "the tables to equal those of the files")
     except AssertionError as error:
-        shown = {name: (len(rows), rows[:2]) for name, rows in last[0].items()}
+        shown = {name: (len(rows), str(rows[0])[:600]) for name, rows in last[0].items()}
         raise AssertionError(f"{error}; job {of.status()}; differing rows: {shown}") from None
 
 
@@ -79,7 +79,7 @@ def test_through_rabbitmq_to_cassandra_the_tables_are_those_of_the_files(
             of.publish(write_lines(tmp_path / f"{name}.jsonl", source))
             of.submit(HISTORY, parallelism=2)
             until_equal(of, expected)
-            assert of.restarts() == 0
+            assert of.failures() == 0
 
 
 def test_bad_messages_are_rejects_with_their_reason_and_the_job_goes_on(
@@ -97,7 +97,7 @@ def test_bad_messages_are_rejects_with_their_reason_and_the_job_goes_on(
         assert sorted(row["reason"].split(":")[0] for row in rejects) == sorted(code for code, _ in BAD)
         assert {row["length"] for row in rejects} == {len(body) for _, body in BAD}
         assert all(row["source"].startswith(of.exchange) and row["received_at"] > "2020" for row in rejects)
-        assert (of.status(), of.restarts()) == ("RUNNING", 0)
+        assert (of.status(), of.failures()) == ("RUNNING", 0)
 
 
 @pytest.mark.parametrize("kill", [lambda stack: stack.taskmanagers[0], lambda stack: stack.taskmanagers[1]], ids=["1", "2"])
@@ -109,10 +109,8 @@ def test_tables_survive_kill_9_of_a_taskmanager_while_publishing(
     kill: Callable[[Stack], Any],
 ) -> None:
     """Either TaskManager runs one of two subtasks; it dies in the middle and comes back."""
-    source = write_lines(tmp_path / "messages.jsonl", messages)
     head = write_lines(tmp_path / "head.jsonl", messages[:10])
     rest = write_lines(tmp_path / "rest.jsonl", messages[10:])
-    assert source.exists()
     victim = kill(stack)
     with pipeline(stack, f"kill{victim.name[-1]}") as of:
         of.publish(head)
@@ -129,4 +127,4 @@ def test_tables_survive_kill_9_of_a_taskmanager_while_publishing(
         finally:
             publisher.join()
         until_equal(of, expected)
-        assert of.restarts() >= 1
+        assert of.failures() >= 1
