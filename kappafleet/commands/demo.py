@@ -1,0 +1,67 @@
+"""``kappafleet demo``: what ``make demo`` runs after the set-up."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+    app.command(name="demo")(demo)
+
+
+def demo() -> None:
+    """Start the local servers, replay real trips through RabbitMQ and Flink, and show drivers from Cassandra."""
+    import os
+
+    from rich.console import Console
+
+    from connectors.cassandra import active_version, connect
+    from kappafleet import demo as show
+    from kappafleet.commands.stack import start
+    from kappafleet.commands.submit import submit_job
+    from kappafleet.connections import CassandraConnection, rabbitmq_connection
+    from kappafleet.launch import FIRST_VERSION, keyspace_of
+    from kappafleet.stack.stack import Stack
+    from kappafleet.streams import StreamSettings, declare, declare_results
+
+    console = Console(stderr=True)
+
+    def step(text: str) -> None:
+        console.print(f"[bold]{text}[/]")
+
+    step("1/4  servers: RabbitMQ, Cassandra, Flink")
+    stack = Stack.from_environment()
+    start(stack)
+    os.environ.update(stack.client_environment())
+
+    step("2/4  job driver_stats, by flink run")
+    with rabbitmq_connection() as connection:
+        declare(connection, "telemetry", StreamSettings())
+        declare_results(connection)
+    job_id = show.running_job(stack)
+    if job_id:
+        console.print(f"runs already: {job_id}")
+    else:
+        with console.status("flink run"):
+            job_id = submit_job(show.JOB, "rabbitmq:", "cassandra:", show.PARAMETERS)
+        console.print(f"submitted: {job_id}")
+
+    step("3/4  real trips into RabbitMQ, moved to today")
+    published = show.publish_trips(show.data_folder())
+
+    step("4/4  results")
+    with connect(CassandraConnection.from_environment()) as session:
+        keyspace = keyspace_of(show.JOB, active_version(session, show.JOB) or FIRST_VERSION)
+        rows = show.await_results(session, keyspace, published, console)
+    out = Console()
+    out.print(show.drivers_table(rows))
+    out.print("The last minute of each vehicle follows about a minute later, when the quiet streams close it.\n")
+    print("Try:")
+    for query in show.queries(rows, keyspace, stack.ports.cql):
+        print(f"  {query}")
+    print(f"\nWatch:  Flink {show.flink_url()}   RabbitMQ {show.rabbitmq_url()} (guest, guest)")
+    print("Stop:   make down      (keeps the data; make clean deletes them)", flush=True)
+    sys.stdout.flush()

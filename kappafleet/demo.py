@@ -1,0 +1,167 @@
+"""The demonstration: real trips go through the local servers, and a driver's day comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kappafleet import places
+from kappafleet.errors import ServerError
+from kappafleet.messages import line_files, lines, parsed
+
+if TYPE_CHECKING:
+    from cassandra.cluster import Session
+    from rich.console import Console
+    from rich.table import Table
+
+    from kappafleet.stack.stack import Stack
+
+JOB = "driver_stats"
+# Whole histories are moved to today: nothing in them is too late. Quiet streams close their windows soon.
+PARAMETERS = ["window.allowed_lateness_s=0", "watermark.delay_s=60", "watermark.idle_s=5"]
+WAIT_S = 180
+POLL_S = 0.5
+SETTLED_S = 4.0
+DAYS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published: the fleets, and when."""
+
+    fleets: tuple[str, ...]
+    samples: int
+    at: datetime
+
+
+def running_job(stack: Stack) -> str | None:
+    """The id of a driver_stats job that the local cluster runs already."""
+    from kappafleet.stack.flink import rest
+
+    overview = rest(stack.ports, "jobs/overview") or {"jobs": []}
+    for job in overview["jobs"]:
+        if job["name"] == JOB and job["state"] in ("RUNNING", "RESTARTING", "CREATED"):
+            return str(job["jid"])
+    return None
+
+
+def data_folder() -> Path:
+    """The bundled message lines."""
+    return places.project_root() / "data" / "demo"
+
+
+def publish_trips(path: Path) -> Published:
+    """Publishes the bundled trips, moved so that each vehicle's last sample is now."""
+    from kappafleet.publishing import Run, publish
+
+    fleets = {str((parsed(line) or {}).get("fleet_id", "default")) for line in lines(line_files(path))}
+    at = datetime.now(UTC)
+    totals = publish(Run(path, shift_to_now=True))
+    return Published(tuple(sorted(fleets)), totals.samples, at)
+
+
+def await_results(session: Session, keyspace: str, published: Published, console: Console) -> list[Any]:
+    """Waits until the leaderboards of the last days have stopped growing.
+
+    Returns:
+        Rows of fleet_day, by fleet, the newest day first, then by distance.
+
+    Raises:
+        ServerError: nothing came within WAIT_S.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    end = time.monotonic() + WAIT_S
+    seen, since = -1, time.monotonic()
+    columns = (TextColumn("compute"), BarColumn(), TextColumn("{task.fields[samples]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None, samples="the job starts")
+        while True:
+            rows = leaderboards(session, keyspace, published)
+            counted = sum(row.n_samples for row in rows)
+            if counted != seen:
+                seen, since = counted, time.monotonic()
+                progress.update(task, samples=f"{counted:,} samples in the drivers' days" if counted else "")
+            if counted and time.monotonic() - since > SETTLED_S:
+                return rows
+            if time.monotonic() > end:
+                raise ServerError(
+                    f"no results in Cassandra after {WAIT_S} s; see the job at {flink_url()} and "
+                    f"{places.home() / 'logs'}"
+                )
+            time.sleep(POLL_S)
+
+
+def leaderboards(session: Session, keyspace: str, published: Published) -> list[Any]:
+    """fleet_day of the fleets published, on the newest days."""
+    query = session.prepare(f"SELECT * FROM {keyspace}.fleet_day WHERE fleet_id = ? AND day = ?")
+    days = [(published.at - timedelta(days=back)).strftime("%Y-%m-%d") for back in range(DAYS)]
+    found = [row for fleet in published.fleets for day in days for row in session.execute(query, (fleet, day))]
+    return sorted(found, key=lambda row: (row.fleet_id, _reversed(row.day), -row.distance_km))
+
+
+def _reversed(day: str) -> int:
+    return -int(day.replace("-", ""))
+
+
+def drivers_table(rows: Iterable[Any]) -> Table:
+    """The drivers' days as a table that fits 80 columns."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table("driver", "day", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.title, table.title_justify = "Drivers' days, from Cassandra's table fleet_day", "left"
+    table.caption, table.caption_justify = "harsh: accelerations / brakings / corners", "left"
+    for name in ("km", "driving", "idling", "top km/h", "harsh"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.driver_id,
+            row.day,
+            f"{row.distance_km:,.1f}",
+            _duration(row.drive_s),
+            _duration(row.idle_s),
+            _number(row.max_speed_kmh),
+            f"{row.harsh_accel}/{row.harsh_brake}/{row.harsh_corner}",
+        )
+    return table
+
+
+def queries(rows: list[Any], keyspace: str, cql_port: int) -> list[str]:
+    """Commands to try: a driver's hours, the driver's trips, and the harsh events of a driver who has some."""
+    busiest = max(rows, key=lambda row: row.distance_km)
+    harshest = max(rows, key=lambda row: row.harsh_accel + row.harsh_brake + row.harsh_corner)
+    cqlsh = f".venv/bin/cqlsh {places.LOOPBACK} {cql_port} -k {keyspace} -e"
+    who, month = busiest.driver_id, busiest.day[:7]
+    return [
+        f"{cqlsh} \"SELECT hour_start, distance_km, drive_s, idle_s FROM driver_hour WHERE driver_id='{who}' "
+        f"AND day='{busiest.day}'\"",
+        f"{cqlsh} \"SELECT start_time, end_time, distance_km, max_speed_kmh FROM trip WHERE driver_id='{who}' "
+        f"AND month='{month}' LIMIT 5\"",
+        f"{cqlsh} \"SELECT event_time, type, peak, severity, speed_kmh FROM driver_event "
+        f"WHERE driver_id='{harshest.driver_id}' AND day='{harshest.day}'\"",
+    ]
+
+
+def flink_url() -> str:
+    """Where the job can be watched."""
+    return f"http://{places.LOOPBACK}:{places.LocalPorts(places.port_offset()).rest}"
+
+
+def rabbitmq_url() -> str:
+    """Where the streams can be watched."""
+    return f"http://{places.LOOPBACK}:{places.LocalPorts(places.port_offset()).management}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
