@@ -99,10 +99,16 @@ def copied(context: list[str], steps: list[Instruction]) -> dict[str, str]:
 def _matches(context: list[str], source: str, target: str) -> dict[str, str]:
     """Docker copies a folder's content, but a file under its own name where the target ends with a slash."""
     inside = f"{source.rstrip('/')}/"
-    found = {f"{target.rstrip('/')}/{path.removeprefix(inside)}": path for path in context if path.startswith(inside)}
+    found = {
+        f"{target.rstrip('/')}/{path.removeprefix(inside)}": path
+        for path in context
+        if path.startswith(inside)
+    }
     if found:
         return found
-    files = [path for path in context if len(Path(path).parts) == len(Path(source).parts) and _fits(path, source)]
+    files = [
+        path for path in context if len(Path(path).parts) == len(Path(source).parts) and _fits(path, source)
+    ]
     as_folder = target.endswith("/") or len(files) > 1
     return {(f"{target.rstrip('/')}/{Path(path).name}" if as_folder else target): path for path in files}
 

@@ -53,7 +53,14 @@ def test_copies_land_where_docker_puts_them() -> None:
 
 
 def test_the_build_sees_neither_state_nor_data_nor_secrets() -> None:
-    strays = [".env", ".git/config", ".kappafleet/log", ".venv/bin/python", "password.txt", "conf/__pycache__/a.pyc"]
+    strays = [
+        ".env",
+        ".git/config",
+        ".kappafleet/log",
+        ".venv/bin/python",
+        "password.txt",
+        "conf/__pycache__/a.pyc",
+    ]
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8")
 
     assert build_context(strays, ignore) == []
