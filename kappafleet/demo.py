@@ -113,10 +113,12 @@ def drivers_table(rows: Iterable[Any]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table("driver", "day", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.title, table.title_justify = "Drivers' days, from Cassandra's table fleet_day", "left"
     table.caption, table.caption_justify = "harsh: accelerations / brakings / corners", "left"
-    for name in ("km", "driving", "idling", "top km/h", "harsh"):
+    for name in ("driver", "day"):
+        table.add_column(name, no_wrap=True)
+    for name in ("km", "drive h", "idle h", "top km/h", "harsh"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
@@ -159,7 +161,7 @@ def rabbitmq_url() -> str:
 
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
-    return f"{minutes // 60}:{minutes % 60:02d} h"
+    return f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def _number(value: float | None) -> str:
