@@ -30,7 +30,13 @@ class LogSource(Protocol):
         ...
 
     def records(
-        self, env: StreamExecutionEnvironment, *, id_field: str, delay_ms: int, idle_ms: int, max_ahead_ms: int
+        self,
+        env: StreamExecutionEnvironment,
+        *,
+        id_field: str,
+        delay_ms: int,
+        idle_ms: int,
+        max_ahead_ms: int,
     ) -> DataStream:
         """The records as TUPLE(STRING, PRIMITIVE_ARRAY(BYTE), STRING, LONG, LONG), with event times and watermarks."""
         ...
@@ -56,7 +62,13 @@ class FileLines:
         return False
 
     def records(
-        self, env: StreamExecutionEnvironment, *, id_field: str, delay_ms: int, idle_ms: int, max_ahead_ms: int
+        self,
+        env: StreamExecutionEnvironment,
+        *,
+        id_field: str,
+        delay_ms: int,
+        idle_ms: int,
+        max_ahead_ms: int,
     ) -> DataStream:
         """The lines; no watermark before the end, so that vehicles may come in any order."""
         source = json_lines_source(self.path, id_field=id_field)
@@ -88,7 +100,13 @@ class RabbitStreams:
         return not self.bounded
 
     def records(
-        self, env: StreamExecutionEnvironment, *, id_field: str, delay_ms: int, idle_ms: int, max_ahead_ms: int
+        self,
+        env: StreamExecutionEnvironment,
+        *,
+        id_field: str,
+        delay_ms: int,
+        idle_ms: int,
+        max_ahead_ms: int,
     ) -> DataStream:
         """The messages, with watermarks per stream."""
         source = RabbitStreamsSource(
@@ -103,7 +121,9 @@ class RabbitStreams:
             delay_ms=delay_ms,
             idle_ms=idle_ms,
         )
-        return from_source(env, source, uid=SOURCE_UID, name=f"{self.prefix} streams", max_ahead_ms=max_ahead_ms)
+        return from_source(
+            env, source, uid=SOURCE_UID, name=f"{self.prefix} streams", max_ahead_ms=max_ahead_ms
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +151,11 @@ class CassandraTables:
         """Writes idempotent upserts."""
         sink = rows.sink_to(
             CassandraSink(
-                self.hosts, keyspace=self.keyspace, tables=tables_json, port=self.port, datacenter=self.datacenter
+                self.hosts,
+                keyspace=self.keyspace,
+                tables=tables_json,
+                port=self.port,
+                datacenter=self.datacenter,
             )
         )
         sink.uid(SINK_UID).name("tables: Cassandra")

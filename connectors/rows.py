@@ -23,13 +23,15 @@ Value = str | int | float | bool | bytes | None
 
 
 class _Column(Protocol):
-    name: str
-    cql_type: str
+    @property
+    def cql_type(self) -> str: ...
 
 
 class _Table(Protocol):
-    index: int
-    columns: Sequence[_Column]
+    @property
+    def index(self) -> int: ...
+    @property
+    def columns(self) -> Sequence[_Column]: ...
 
 
 def _blob(value: bytes) -> bytes:

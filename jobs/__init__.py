@@ -1,0 +1,1 @@
+"""The jobs: one package each, wired in its ``job.py``."""

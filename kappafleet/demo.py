@@ -100,7 +100,9 @@ def leaderboards(session: Session, keyspace: str, published: Published) -> list[
     """fleet_day of the fleets published, on the newest days."""
     query = session.prepare(f"SELECT * FROM {keyspace}.fleet_day WHERE fleet_id = ? AND day = ?")
     days = [(published.at - timedelta(days=back)).strftime("%Y-%m-%d") for back in range(DAYS)]
-    found = [row for fleet in published.fleets for day in days for row in session.execute(query, (fleet, day))]
+    found = [
+        row for fleet in published.fleets for day in days for row in session.execute(query, (fleet, day))
+    ]
     return sorted(found, key=lambda row: (row.fleet_id, _reversed(row.day), -row.distance_km))
 
 
@@ -144,7 +146,7 @@ def queries(rows: list[Any], keyspace: str, cql_port: int) -> list[str]:
         f"AND day='{busiest.day}'\"",
         f"{cqlsh} \"SELECT start_time, end_time, distance_km, max_speed_kmh FROM trip WHERE driver_id='{who}' "
         f"AND month='{month}' LIMIT 5\"",
-        f"{cqlsh} \"SELECT event_time, type, peak, severity, speed_kmh FROM driver_event "
+        f'{cqlsh} "SELECT event_time, type, peak, severity, speed_kmh FROM driver_event '
         f"WHERE driver_id='{harshest.driver_id}' AND day='{harshest.day}'\"",
     ]
 
@@ -166,4 +168,3 @@ def _duration(seconds: float) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}"
-

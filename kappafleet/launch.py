@@ -85,6 +85,7 @@ def launch(what: Launch, configuration: Configuration | None = None) -> None:
     """Builds the job's graph and executes it.
 
     Args:
+        what: What to run.
         configuration: Flink's settings beside those of its own files.
 
     Raises:
@@ -130,8 +131,12 @@ def main(job: str, arguments: Sequence[str]) -> None:
     """The entry of ``jobs/JOB/job.py``, for ``flink run -py``; ends the process with 2 after a mistake."""
     parser = argparse.ArgumentParser(prog=f"jobs/{job}/job.py", description=f"Runs {job} on a Flink cluster.")
     # `flink run` takes a --from for its own --fromSavepoint, hence the other names.
-    parser.add_argument("--source", "--from", dest="source", default="rabbitmq:", help="rabbitmq:… or file:PATH")
-    parser.add_argument("--sink", "--to", dest="sink", default="cassandra:", help="cassandra:… or file:DIRECTORY")
+    parser.add_argument(
+        "--source", "--from", dest="source", default="rabbitmq:", help="rabbitmq:… or file:PATH"
+    )
+    parser.add_argument(
+        "--sink", "--to", dest="sink", default="cassandra:", help="cassandra:… or file:DIRECTORY"
+    )
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--parallelism", type=int, default=None)
     given = parser.parse_args(arguments)
@@ -184,7 +189,13 @@ def _sink(job: str, address: Address) -> RowSink:
         return FileTables(address.path)
     if not isinstance(address, CassandraAddress):
         raise AddressError(f"a job cannot write {address}")
-    from connectors.cassandra import active_version, change_active_version, connect, create_meta, create_tables
+    from connectors.cassandra import (
+        active_version,
+        change_active_version,
+        connect,
+        create_meta,
+        create_tables,
+    )
     from schemas.tables import cql_text
 
     cluster = CassandraConnection.from_environment()

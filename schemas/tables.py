@@ -90,7 +90,9 @@ def parse(cql: str) -> Iterable[Table]:
             if cql_type not in CQL_TYPES:
                 raise ValueError(f"{match['name']}.{name} has type {cql_type}, which row frames do not carry")
             columns.append(Column(name, cql_type))
-        yield Table(index, match["name"], tuple(columns), _names(match["partition"]), _names(match["clustering"]))
+        yield Table(
+            index, match["name"], tuple(columns), _names(match["partition"]), _names(match["clustering"])
+        )
 
 
 def to_json(specs: Iterable[Table]) -> str:

@@ -33,7 +33,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
 
         Args:
             emit_every_ms: open windows that changed are written so often; None: only when they close (files).
-            keep_ms: a closed window is kept for late parts until the watermark is so far beyond its end; None: for ever.
+            keep_ms: a closed window is kept for late parts until the watermark is so far beyond it; None: for ever.
         """
         self._emit_every_ms = emit_every_ms
         self._keep_ms = FOR_EVER_MS if keep_ms is None else keep_ms
@@ -180,4 +180,6 @@ class _RowEncoder:
             "revision": sums.finals,
             "updated_at": now_ms,
         }
-        return self._encoder.encode(sums.write_us(end_ms, final), [values.get(name) for name in self._columns])
+        return self._encoder.encode(
+            sums.write_us(end_ms, final), [values.get(name) for name in self._columns]
+        )

@@ -71,7 +71,10 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
         max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
     )
     vehicles = columnar(
-        records, vehicle_operator(settings, source.live), uid="vehicles", name="vehicles: minutes, trips, events"
+        records,
+        vehicle_operator(settings, source.live),
+        uid="vehicles",
+        name="vehicles: minutes, trips, events",
     )
     drivers = (
         keyed(vehicles.streams["part"])

@@ -10,10 +10,10 @@ Semantics: "a sample covers (t_prev, t] at its own speed"; the README of this fo
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from jobs.driver_stats.layout import (
     ACCEL,
@@ -53,44 +53,44 @@ class Parameters(NamedTuple):
     event_gap_ms: int
     live_interval_ms: int
     vehicle_ttl_ms: int
-    thresholds: np.ndarray
-    min_speeds_kmh: np.ndarray
+    thresholds: NDArray[Any]
+    min_speeds_kmh: NDArray[Any]
 
 
 class Columns(NamedTuple):
     """The samples of a mini-batch as columns of equal length; NaN or -1 where a value is missing."""
 
-    t: np.ndarray
-    speed: np.ndarray
-    accel_x: np.ndarray
-    accel_y: np.ndarray
-    lat: np.ndarray
-    lon: np.ndarray
-    heading: np.ndarray
-    ignition: np.ndarray
-    odometer: np.ndarray
+    t: NDArray[Any]
+    speed: NDArray[Any]
+    accel_x: NDArray[Any]
+    accel_y: NDArray[Any]
+    lat: NDArray[Any]
+    lon: NDArray[Any]
+    heading: NDArray[Any]
+    ignition: NDArray[Any]
+    odometer: NDArray[Any]
 
 
 class Messages(NamedTuple):
     """The messages of a mini-batch: samples, key, and who drove what; drivers and fleets are rows of words."""
 
-    lengths: np.ndarray
-    key_index: np.ndarray
-    driver: np.ndarray
-    fleet: np.ndarray
-    vehicle_class: np.ndarray
-    texts: np.ndarray
+    lengths: NDArray[Any]
+    key_index: NDArray[Any]
+    driver: NDArray[Any]
+    fleet: NDArray[Any]
+    vehicle_class: NDArray[Any]
+    texts: NDArray[Any]
 
 
 class Rows(NamedTuple):
     """Where the kernel writes its rows; ``counts`` holds how many of each there are, in this order."""
 
-    minutes: np.ndarray
-    parts: np.ndarray
-    trips: np.ndarray
-    events: np.ndarray
-    lives: np.ndarray
-    counts: np.ndarray
+    minutes: NDArray[Any]
+    parts: NDArray[Any]
+    trips: NDArray[Any]
+    events: NDArray[Any]
+    lives: NDArray[Any]
+    counts: NDArray[Any]
 
 
 MINUTES, PARTS, TRIPS, EVENTS, LIVES = range(5)
@@ -166,9 +166,15 @@ def advance(p, states, watermark, rows, timers, deletions, start):
     """Publishes what the watermark has closed: no sample with a time <= watermark is expected any more.
 
     Nothing is decided here: a later sample may extend what was published, which then comes out again with the next
-    revision. ``timers`` gets each key's next timer (NONE: none), ``deletions`` the states to forget.
+    revision.
 
     Args:
+        p: Parameters.
+        states: STATE records whose timers fired; updated in place.
+        watermark: event time in ms.
+        rows: Rows; filled from rows.counts on.
+        timers: gets each key's next timer, NONE for none.
+        deletions: gets True for the states to forget.
         start: index of the first key to treat.
 
     Returns:
@@ -325,9 +331,8 @@ def _sample(p, s, key, c, i, rows):
     part[BRAKE] += brake
     part[CORNER] += corner
     s["minute_dirty"] = 1
-    if speed == speed:
-        if not s["part_max_kmh"] >= speed:
-            s["part_max_kmh"] = speed
+    if speed == speed and not s["part_max_kmh"] >= speed:
+        s["part_max_kmh"] = speed
     if lat == lat and lon == lon:
         s["minute_lat"] = lat
         s["minute_lon"] = lon
@@ -354,9 +359,8 @@ def _sample(p, s, key, c, i, rows):
         sums[ACCEL] += accel
         sums[BRAKE] += brake
         sums[CORNER] += corner
-        if speed == speed:
-            if not s["trip_max_kmh"] >= speed:
-                s["trip_max_kmh"] = speed
+        if speed == speed and not s["trip_max_kmh"] >= speed:
+            s["trip_max_kmh"] = speed
         if in_tail and t - s["trip_end"] >= p.trip_stop_ms:
             _close_trip(s, key, False, rows)
 
@@ -378,7 +382,7 @@ def _distance_um(p, s, gap, speed, odometer, lat, lon):
     plausible_um = math.floor(p.plausible_kmh * gap * UM_PER_KMH_MS)
     if odometer == odometer and s["last_odometer_m"] == s["last_odometer_m"]:
         driven_m = odometer - s["last_odometer_m"]
-        if 0 <= driven_m and driven_m * 1e6 <= plausible_um:
+        if driven_m >= 0 and driven_m * 1e6 <= plausible_um:
             return math.floor(driven_m * 1e6 + 0.5)
     if lat == lat and lon == lon and s["last_lat"] == s["last_lat"] and s["last_lon"] == s["last_lon"]:
         moved_um = haversine_m(s["last_lat"], s["last_lon"], lat, lon) * 1e6
@@ -563,9 +567,8 @@ def _emit_part(s, key, rows):
         s["minute"][a] += part[a]
         part[a] = 0
     row["max_kmh"] = s["part_max_kmh"]
-    if s["part_max_kmh"] == s["part_max_kmh"]:
-        if not s["minute_max_kmh"] >= s["part_max_kmh"]:
-            s["minute_max_kmh"] = s["part_max_kmh"]
+    if s["part_max_kmh"] == s["part_max_kmh"] and not s["minute_max_kmh"] >= s["part_max_kmh"]:
+        s["minute_max_kmh"] = s["part_max_kmh"]
     s["part_max_kmh"] = math.nan
 
 

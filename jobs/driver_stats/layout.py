@@ -6,6 +6,8 @@ as ``S64`` gives the text back. Times are epoch milliseconds UTC; NONE stands fo
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 NONE = -(2**63)
@@ -174,7 +176,9 @@ PART_ROW = np.dtype(
 
 def with_texts(dtype: np.dtype[np.void]) -> np.dtype[np.void]:
     """The same layout with texts as ``S64`` in place of words, for whoever reads the rows."""
-    fields = dtype.fields or {}
+    fields: dict[str, Any] = dict(dtype.fields or {})
     words = np.dtype(("<u8", (TEXT_WORDS,)))
     formats = ["S64" if fields[name][0] == words else fields[name][0] for name in dtype.names or ()]
-    return np.dtype({"names": list(dtype.names or ()), "formats": formats, "offsets": [f[1] for f in fields.values()]})
+    return np.dtype(
+        {"names": list(dtype.names or ()), "formats": formats, "offsets": [f[1] for f in fields.values()]}
+    )

@@ -103,5 +103,7 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
                 "updated_at": Column("now"),
             },
         ),
-        OutputSpec(kind="stream", name="part", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"),
+        OutputSpec(
+            kind="stream", name="part", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from connectors.columnar_runtime import Batch, Result, TimerBatch
 from jobs.driver_stats import kernel, layout
@@ -59,7 +60,9 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         live_interval_ms=ms(settings.live.interval_s) if live else NEVER_MS,
         vehicle_ttl_ms=settings.keep_ms() or NEVER_MS,
         thresholds=thresholds,
-        min_speeds_kmh=np.array([harsh.min_speed_kmh, harsh.min_speed_kmh, harsh.corner_min_speed_kmh], dtype=float),
+        min_speeds_kmh=np.array(
+            [harsh.min_speed_kmh, harsh.min_speed_kmh, harsh.corner_min_speed_kmh], dtype=float
+        ),
     )
 
 
@@ -79,6 +82,7 @@ class VehicleOperator:
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
         self._capacity = 0
+        self._rows: Rows
         self._grow(4096)
 
     def upgrade(self, version: int, row: bytes) -> Any:
@@ -136,30 +140,35 @@ class VehicleOperator:
         self._rows.counts[:] = 0
         done = 0
         while done < len(b.states):
-            done = kernel.advance(self._parameters, b.states, b.watermark, self._rows, timers, deletions, done)
+            done = kernel.advance(
+                self._parameters, b.states, b.watermark, self._rows, timers, deletions, done
+            )
             if done < len(b.states):
                 self._grow(self._capacity * 2)
         return Result(timers=timers, deletions=deletions, outputs=self._taken(), counters=None)
 
-    def _classes(self, codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    def _classes(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         """Threshold rows by message; a class without thresholds of its own has the default's (row 0)."""
-        by_code = np.array([*(self._class_index.get(value, 0) for value in values.tolist()), 0], np.int32)
-        return by_code[codes]
+        by_code: NDArray[np.int32] = np.array(
+            [*(self._class_index.get(value, 0) for value in values.tolist()), 0], np.int32
+        )
+        found: NDArray[np.int32] = by_code[codes]
+        return found
 
     def _grow(self, capacity: int) -> None:
         """Room for ``capacity`` rows of each kind; rows that are there stay."""
         capacity = max(capacity, 4 * kernel.rows_needed(self._parameters))
-        old = self._rows if self._capacity else None
         arrays = [np.zeros(capacity, dtype) for dtype in ROWS.values()]
         counts = np.zeros(len(arrays), np.int64)
-        if old is not None:
-            counts[:] = old.counts
-            for new, kept, count in zip(arrays, old, counts, strict=False):
+        if self._capacity:
+            counts[:] = self._rows.counts
+            for new, kept, count in zip(arrays, self._rows, counts, strict=False):
                 new[:count] = kept[:count]
-        self._rows = Rows(*arrays, counts)
+        minutes, parts, trips, events, lives = arrays
+        self._rows = Rows(minutes, parts, trips, events, lives, counts)
         self._capacity = capacity
 
-    def _taken(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def _taken(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         taken = {}
         for name, rows, count in zip(OUTPUTS, self._rows, self._rows.counts, strict=False):
             if count:

@@ -58,7 +58,9 @@ def demo() -> None:
         rows = show.await_results(session, keyspace, published, console)
     out = Console()
     out.print(show.drivers_table(rows))
-    out.print("The last minute of each vehicle follows about a minute later, when the quiet streams close it.\n")
+    out.print(
+        "The last minute of each vehicle follows about a minute later, when the quiet streams close it.\n"
+    )
     print("Try:")
     for query in show.queries(rows, keyspace, stack.ports.cql):
         print(f"  {query}")

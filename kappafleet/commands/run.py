@@ -21,11 +21,13 @@ def register(app: typer.Typer) -> None:
 def run(
     job: Annotated[str, typer.Argument(help="driver_stats")],
     source: Annotated[
-        str, typer.Option("--from", help="file:PATH (message lines, plain or .gz, file or folder) or rabbitmq:")
+        str,
+        typer.Option("--from", help="file:PATH (message lines, plain or .gz, file or folder) or rabbitmq:"),
     ],
     sink: Annotated[str, typer.Option("--to", help="file:DIRECTORY or cassandra:")],
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of conf/; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of conf/; may be repeated."),
     ] = None,
     parallelism: Annotated[int, typer.Option(min=1, max=128, help="Subtasks of each operator.")] = 1,
 ) -> None:

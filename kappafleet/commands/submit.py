@@ -28,17 +28,28 @@ def submit(
     source: Annotated[str, typer.Option("--from", help="rabbitmq: or file:PATH")] = "rabbitmq:",
     sink: Annotated[str, typer.Option("--to", help="cassandra: or file:DIRECTORY")] = "cassandra:",
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of conf/; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of conf/; may be repeated."),
     ] = None,
-    parallelism: Annotated[int | None, typer.Option(min=1, max=128, help="Default: the job's free slots.")] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, max=128, help="Default: the job's free slots.")
+    ] = None,
     jobmanager: Annotated[
         str | None, typer.Option(help="HOST:PORT of the cluster's REST API. Default: the local stack.")
     ] = None,
-    savepoint: Annotated[str | None, typer.Option(help="Path of a savepoint or checkpoint to go on from.")] = None,
+    savepoint: Annotated[
+        str | None, typer.Option(help="Path of a savepoint or checkpoint to go on from.")
+    ] = None,
 ) -> None:
     """Submit one job to a Flink cluster and return once it is accepted; prints its id."""
     job_id = submit_job(
-        job, source, sink, overrides or [], parallelism=parallelism, jobmanager=jobmanager, savepoint=savepoint
+        job,
+        source,
+        sink,
+        overrides or [],
+        parallelism=parallelism,
+        jobmanager=jobmanager,
+        savepoint=savepoint,
     )
     print(job_id)
 
@@ -96,7 +107,9 @@ def submit_job(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ServerError(f"flink run did not end within {SUBMIT_TIMEOUT_S} s; its log is in {log}") from error
+        raise ServerError(
+            f"flink run did not end within {SUBMIT_TIMEOUT_S} s; its log is in {log}"
+        ) from error
     found = _JOB_ID.search(done.stdout)
     if done.returncode != 0 or found is None:
         raise UserError(f"{job} was not accepted by Flink at {target}: {_reason(done)}; the log is in {log}")

@@ -28,7 +28,7 @@ TIMEOUT_S = 240
 
 def messages(count: int, seed: int = 1) -> list[dict[str, Any]]:
     """Batches of ten vehicles on an uneven road."""
-    rng = random.Random(seed)  # noqa: S311  no secrets here
+    rng = random.Random(seed)
     clocks: dict[str, int] = defaultdict(lambda: START + rng.randrange(5000))
     made = []
     for _ in range(count):
@@ -94,7 +94,7 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def run(flink: dict[str, str], *runs: Run) -> subprocess.CompletedProcess[str]:
     """Runs jobs one after the other in one process."""
-    return subprocess.run(  # noqa: S603  our own script
+    return subprocess.run(
         [sys.executable, str(HERE / "columnar_jobs.py"), json.dumps([asdict(each) for each in runs])],
         env=flink,
         capture_output=True,

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from connectors.columnar_runtime import Batch, Result, TimerBatch
 from jobs.driver_stats.layout import EVENT_TYPES, NONE, SEVERITIES
-from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.driver_stats.settings import Settings
+from jobs.driver_stats.vehicle_operator import VehicleOperator
 from schemas.messages import message
 
 TELEMETRY = message("telemetry/1")
@@ -88,11 +89,13 @@ class VehicleHarness:
                 self.counters[name] += int(count)
 
 
-def run(messages: Sequence[dict[str, Any]], overrides: Sequence[str] = (), cuts: Iterable[int] = ()) -> Tables:
+def run(
+    messages: Sequence[dict[str, Any]], overrides: Sequence[str] = (), cuts: Iterable[int] = ()
+) -> Tables:
     """All messages, in mini-batches that end at ``cuts``, then the end of input."""
     harness = VehicleHarness(overrides)
     edges = sorted({0, len(messages), *(cut for cut in cuts if 0 < cut < len(messages))})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         harness.feed(messages[start:end])
     harness.advance()
     return harness.tables()
@@ -131,7 +134,11 @@ def to_row(vehicle_id: str, row: np.ndarray) -> Row:
 
 
 def to_batch(
-    messages: Sequence[dict[str, Any]], keys: list[str], states: np.ndarray, is_new: np.ndarray, watermark: int
+    messages: Sequence[dict[str, Any]],
+    keys: list[str],
+    states: np.ndarray,
+    is_new: np.ndarray,
+    watermark: int,
 ) -> Batch:
     """Decodes messages as the JVM does, for input that it would accept."""
     lengths = np.array([len(item["samples"]["t"]) for item in messages], np.int32)
@@ -145,7 +152,10 @@ def to_batch(
         lengths=lengths,
         key_index=np.array([keys.index(item["vehicle_id"]) for item in messages], np.int32),
         texts={name: _texts(messages, name) for name in TELEMETRY.texts},
-        integers={name: np.array([item.get(name, NONE) for item in messages], np.int64) for name in TELEMETRY.integers},
+        integers={
+            name: np.array([item.get(name, NONE) for item in messages], np.int64)
+            for name in TELEMETRY.integers
+        },
         numbers={},
         arrival_ms=np.zeros(len(messages), np.int64),
         offset=np.arange(len(messages), dtype=np.int64),
@@ -165,7 +175,9 @@ def _column(messages: Sequence[dict[str, Any]], name: str, dtype: Any, missing: 
 
 def _texts(messages: Sequence[dict[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
     values = list(dict.fromkeys(item[name] for item in messages if item.get(name) is not None))
-    codes = np.array([values.index(item[name]) if item.get(name) is not None else -1 for item in messages], np.int32)
+    codes = np.array(
+        [values.index(item[name]) if item.get(name) is not None else -1 for item in messages], np.int32
+    )
     return codes, np.array([value.encode() for value in values], dtype="S64")
 
 

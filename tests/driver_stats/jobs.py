@@ -90,8 +90,7 @@ def comparable(found: dict[str, Rows], *, without: Iterable[str] = ()) -> dict[s
 
 def write_lines(path: Path, messages: Iterable[dict[str, Any] | bytes]) -> Path:
     """Message lines, gzipped if the name says so."""
-    opened = gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb")
-    with opened as file:
+    with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as file:
         for message in messages:
             file.write(message if isinstance(message, bytes) else json.dumps(message).encode())
             file.write(b"\n")

@@ -22,7 +22,11 @@ T0 = 1_700_000_040_000
 
 def good(vehicle_id: str, start: int, count: int = 3) -> dict[str, Any]:
     times = [start + 1000 * index for index in range(count)]
-    return {"schema": "telemetry/1", "vehicle_id": vehicle_id, "samples": {"t": times, "speed": [36.0] * count}}
+    return {
+        "schema": "telemetry/1",
+        "vehicle_id": vehicle_id,
+        "samples": {"t": times, "speed": [36.0] * count},
+    }
 
 
 def text(message: Any) -> bytes:
@@ -49,7 +53,11 @@ BAD: list[tuple[str, bytes]] = [
 @pytest.fixture(scope="module")
 def messages() -> list[dict[str, Any]]:
     demo = [json.loads(line) for name in ("nrel-cmap", "driveplotr-nds") for line in _demo(name)]
-    return [message for message in demo if message["vehicle_id"] in ("cmap-4105836-2", "nds-drive-1", "nds-drive-3")]
+    return [
+        message
+        for message in demo
+        if message["vehicle_id"] in ("cmap-4105836-2", "nds-drive-1", "nds-drive-3")
+    ]
 
 
 def _demo(name: str) -> list[bytes]:
@@ -72,7 +80,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, messages: list[dict[str, Any]
     write_lines(split / "a.jsonl", messages[:40])
     write_lines(split / "b.jsonl.gz", messages[40:])
     jobs["folder"] = FileJob(split, folder / "from-folder")
-    bad = [line for index, (_, body) in enumerate(BAD) for line in (body, text(good("v", T0 + index * 60_000)))]
+    bad = [
+        line for index, (_, body) in enumerate(BAD) for line in (body, text(good("v", T0 + index * 60_000)))
+    ]
     jobs["bad"] = FileJob(write_lines(folder / "bad.jsonl", bad), folder / "bad")
     write_lines(folder / "empty.jsonl", [])
     jobs["empty"] = FileJob(folder / "empty.jsonl", folder / "nothing")
@@ -92,7 +102,15 @@ def test_the_tables_are_the_kernels(runs: dict[str, Path], messages: list[dict[s
     for row in found["vehicle_minute"].values():
         start = harness.epoch_ms(row["minute_start"])
         mine = expected["vehicle_minute"][row["vehicle_id"], start]
-        for name in ("distance_km", "drive_s", "idle_s", "max_speed_kmh", "mean_speed_kmh", "n_samples", "harsh_brake"):
+        for name in (
+            "distance_km",
+            "drive_s",
+            "idle_s",
+            "max_speed_kmh",
+            "mean_speed_kmh",
+            "n_samples",
+            "harsh_brake",
+        ):
             assert row[name] == mine[name], name
         assert (row["driver_id"], row["fleet_id"]) == (mine["driver"], mine["fleet"])
         assert row["day"] == row["minute_start"][:10]
@@ -125,13 +143,19 @@ def test_everything_from_files_is_final_in_its_first_revision(runs: dict[str, Pa
         assert {(row["final"], row["revision"]) for row in found[name].values()} == {(True, 0)}, name
 
 
-def test_each_bad_message_is_one_reject_and_the_good_ones_around_it_are_counted(runs: dict[str, Path]) -> None:
+def test_each_bad_message_is_one_reject_and_the_good_ones_around_it_are_counted(
+    runs: dict[str, Path],
+) -> None:
     found = read_tables(runs["bad"])
     rejects = sorted(found["reject"].values(), key=lambda row: row["offset"])
     assert [row["offset"] for row in rejects] == [1 + 2 * index for index in range(len(BAD))]
     for row, (code, body) in zip(rejects, BAD, strict=True):
         assert row["reason"].startswith(f"{code}: ") or row["reason"] == code, row["reason"]
-        assert (row["day"], row["received_at"], row["source"]) == ("1970-01-01", "1970-01-01T00:00:00.000Z", "bad.jsonl")
+        assert (row["day"], row["received_at"], row["source"]) == (
+            "1970-01-01",
+            "1970-01-01T00:00:00.000Z",
+            "bad.jsonl",
+        )
         assert bytes.fromhex(row["body"].removeprefix("0x")) == body[: 64 * 1024]
         assert (row["length"], row["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
     minutes = [row for row in found["vehicle_minute"].values() if row["vehicle_id"] == "v"]

@@ -13,9 +13,13 @@ assert T0 % 60_000 == 0
 def drive(*speeds: float | None, step_s: float = 1, start: int = T0, **columns):
     """Samples ``step_s`` apart; further columns as lists."""
     return [
-        {"t": start + round(index * step_s * 1000), "speed": speed, **{name: values[index] for name, values in columns.items()}}
+        {
+            "t": start + round(index * step_s * 1000),
+            "speed": speed,
+            **{name: values[index] for name, values in columns.items()},
+        }
         for index, speed in enumerate(speeds)
-    ]  # fmt: skip
+    ]
 
 
 def one_minute(samples, *overrides, **fields):
@@ -135,7 +139,10 @@ class TestDistance:
 class TestTrips:
     def test_a_gap_of_trip_gap_ends_a_trip(self):
         samples = drive(50, 50) + drive(50, 50, start=T0 + 301_000)
-        assert [(row["start_ms"] - T0, row["end_ms"] - T0) for row in trips(samples)] == [(0, 1000), (301_000, 302_000)]
+        assert [(row["start_ms"] - T0, row["end_ms"] - T0) for row in trips(samples)] == [
+            (0, 1000),
+            (301_000, 302_000),
+        ]
         assert len(trips(drive(50, 50) + drive(50, 50, start=T0 + 300_999))) == 1
 
     def test_the_first_sample_of_a_trip_covers_nothing(self):
@@ -179,7 +186,12 @@ class TestTrips:
     def test_a_trip_knows_where_it_began_and_ended(self):
         columns = {"lat": [52.0, 52.1, 52.2, None], "lon": [13.0, 13.1, 13.2, None]}
         (row,) = trips(drive(36, 36, 36, 36, **columns))
-        assert (row["start_lat"], row["start_lon"], row["end_lat"], row["end_lon"]) == (52.0, 13.0, 52.2, 13.2)
+        assert (row["start_lat"], row["start_lon"], row["end_lat"], row["end_lon"]) == (
+            52.0,
+            13.0,
+            52.2,
+            13.2,
+        )
 
     def test_a_timer_publishes_it_early_and_a_later_sample_extends_it(self):
         harness = VehicleHarness(live=True)

@@ -14,7 +14,24 @@ from hypothesis import strategies as st
 from tests.driver_stats.harness import Tables, VehicleHarness, cut_into, run
 
 T0 = 1_700_000_000_000
-STEPS_MS = [1, 40, 1000, 1000, 1000, 2500, 3000, 3001, 10_000, 30_000, 30_001, 61_000, 200_000, 299_999, 300_000, 900_000]
+STEPS_MS = [
+    1,
+    40,
+    1000,
+    1000,
+    1000,
+    2500,
+    3000,
+    3001,
+    10_000,
+    30_000,
+    30_001,
+    61_000,
+    200_000,
+    299_999,
+    300_000,
+    900_000,
+]
 
 
 def optional(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -47,8 +64,8 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
             t += sample.pop("step")
             samples.append({"t": t, **sample})
         size = draw(st.integers(1, 9))
-        for item in cut_into(samples, size, vehicle_id=vehicle, fleet_id="f"):
-            messages.append({**item, "driver_id": draw(DRIVERS)})
+        cut = cut_into(samples, size, vehicle_id=vehicle, fleet_id="f")
+        messages.extend({**item, "driver_id": draw(DRIVERS)} for item in cut)
     order = draw(st.permutations(range(len(messages))))
     by_vehicle = {name: iter([m for m in messages if m["vehicle_id"] == name]) for name in ("v1", "v2")}
     return [next(by_vehicle[messages[index]["vehicle_id"]]) for index in order]
@@ -59,7 +76,9 @@ def driver_totals(harness: VehicleHarness) -> dict[tuple[str, int], list[int]]:
     totals: dict[tuple[str, int], list[int]] = {}
     for part in harness.rows["part"]:
         mine = totals.setdefault((part["driver"], part["minute_start"]), [0] * len(part["sums"]))
-        totals[part["driver"], part["minute_start"]] = [a + b for a, b in zip(mine, part["sums"], strict=True)]
+        totals[part["driver"], part["minute_start"]] = [
+            a + b for a, b in zip(mine, part["sums"], strict=True)
+        ]
     return totals
 
 
@@ -76,7 +95,9 @@ def recut(messages: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
     for item in sorted(messages, key=lambda item: item["vehicle_id"]):
         who = (item["vehicle_id"], item["driver_id"])
         names = list(item["samples"])
-        samples = [dict(zip(names, values, strict=True)) for values in zip(*item["samples"].values(), strict=True)]
+        samples = [
+            dict(zip(names, values, strict=True)) for values in zip(*item["samples"].values(), strict=True)
+        ]
         if runs and runs[-1][0] == who:
             runs[-1][1].extend(samples)
         else:
@@ -152,14 +173,22 @@ from tests.driver_stats.harness import run
 from jobs.driver_stats import kernel
 assert not hasattr(kernel.fold, "py_func"), "this must run without Numba"
 streams = json.load(sys.stdin)
-print(json.dumps([[[name, list(key), row] for name, rows in run(s).items() for key, row in rows.items()] for s in streams]))
+print(json.dumps([
+    [[name, list(key), row] for name, rows in run(s).items() for key, row in rows.items()] for s in streams
+]))
 """
 
 
 def test_interpreted_and_compiled_give_identical_results():
     samples: list[list[dict[str, Any]]] = []
 
-    @settings(max_examples=80, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=80,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(streams())
     def collect(messages):
         samples.append(messages)
@@ -175,5 +204,8 @@ def test_interpreted_and_compiled_give_identical_results():
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    compiled = [[[name, list(key), row] for name, rows in run(s).items() for key, row in rows.items()] for s in samples]
+    compiled = [
+        [[name, list(key), row] for name, rows in run(s).items() for key, row in rows.items()]
+        for s in samples
+    ]
     assert json.loads(done.stdout) == json.loads(json.dumps(compiled))

@@ -9,6 +9,7 @@ import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def samples_by_vehicle(messages: list[dict[str, Any]]) -> dict[str, list[dict[st
 def test_every_vehicle_has_as_many_trips_as_its_data_says(nrel):
     messages, published = nrel
     trips = run(messages, ["trip.stop_s=0"])["trip"]
-    assert Counter(row["vehicle_id"] for row in trips.values()) == Counter(trip.vehicle_id for trip in published)
+    assert Counter(row["vehicle_id"] for row in trips.values()) == Counter(
+        trip.vehicle_id for trip in published
+    )
     assert len(published) >= 40
 
 
@@ -108,8 +111,10 @@ def test_inside_each_published_trip_distance_idling_and_top_speed_agree(nrel):
     samples = samples_by_vehicle(messages)
     compared = 0
     for trip in published:
-        inside = [sample for sample in samples[trip.vehicle_id] if trip.start_ms <= sample["t"] <= trip.end_ms]
-        steps = [b["t"] - a["t"] for a, b in zip(inside, inside[1:], strict=False)]
+        inside = [
+            sample for sample in samples[trip.vehicle_id] if trip.start_ms <= sample["t"] <= trip.end_ms
+        ]
+        steps = [b["t"] - a["t"] for a, b in pairwise(inside)]
         (row,) = run(list(cut_into(inside, 60)), ["trip.stop_s=0", NREL_STANDING])["trip"].values()
         assert (row["start_ms"], row["end_ms"], row["n_samples"]) == (trip.start_ms, trip.end_ms, len(inside))
         assert row["max_speed_kmh"] == pytest.approx(trip.max_speed_kmh, abs=1e-6)
@@ -128,8 +133,10 @@ def test_trips_with_gaps_that_sample_max_gap_bridges_keep_their_distance(nrel):
     samples = samples_by_vehicle(messages)
     compared = 0
     for trip in published:
-        inside = [sample for sample in samples[trip.vehicle_id] if trip.start_ms <= sample["t"] <= trip.end_ms]
-        if max(b["t"] - a["t"] for a, b in zip(inside, inside[1:], strict=False)) > 30_000:
+        inside = [
+            sample for sample in samples[trip.vehicle_id] if trip.start_ms <= sample["t"] <= trip.end_ms
+        ]
+        if max(b["t"] - a["t"] for a, b in pairwise(inside)) > 30_000:
             continue
         compared += 1
         (row,) = run(list(cut_into(inside, 60)), ["trip.stop_s=0", NREL_STANDING])["trip"].values()

@@ -13,7 +13,9 @@ from jobs.driver_stats.windows import WindowSums
 
 PARTS = st.lists(
     st.tuples(
-        st.lists(st.integers(0, 10**12), min_size=layout.ACCUMULATORS, max_size=layout.ACCUMULATORS).map(tuple),
+        st.lists(st.integers(0, 10**12), min_size=layout.ACCUMULATORS, max_size=layout.ACCUMULATORS).map(
+            tuple
+        ),
         st.one_of(st.just(math.nan), st.floats(0, 300)),
     ),
     min_size=1,

@@ -20,20 +20,43 @@ CONTRACT_KEYS = {
     "vehicle_live": (("fleet_id",), ("vehicle_id",)),
     "reject": (("day", "source"), ("received_at", "offset")),
 }
-SHARED_METRICS = (
-    "distance_km drive_s idle_s stopped_s max_speed_kmh mean_speed_kmh harsh_accel harsh_brake harsh_corner "
-    "speeding_minor_s speeding_major_s speeding_severe_s speed_limit_unknown_s score score_state penalty_events "
-    "penalty_speeding penalty_idle formula params_hash n_samples final revision updated_at"
-).split()
+SHARED_METRICS = {
+    "distance_km",
+    "drive_s",
+    "idle_s",
+    "stopped_s",
+    "max_speed_kmh",
+    "mean_speed_kmh",
+    "harsh_accel",
+    "harsh_brake",
+    "harsh_corner",
+    "speeding_minor_s",
+    "speeding_major_s",
+    "speeding_severe_s",
+    "speed_limit_unknown_s",
+    "score",
+    "score_state",
+    "penalty_events",
+    "penalty_speeding",
+    "penalty_idle",
+    "formula",
+    "params_hash",
+    "n_samples",
+    "final",
+    "revision",
+    "updated_at",
+}
 
 
 def test_the_tables_have_the_keys_that_users_rely_on():
-    assert {spec.name: (spec.partition_key, spec.clustering_key) for spec in tables("driver_stats")} == CONTRACT_KEYS
+    assert {
+        spec.name: (spec.partition_key, spec.clustering_key) for spec in tables("driver_stats")
+    } == CONTRACT_KEYS
 
 
 @pytest.mark.parametrize("name", ["driver_hour", "driver_day", "fleet_day", "trip"])
 def test_windows_carry_all_shared_metric_columns(name):
-    assert set(SHARED_METRICS) <= {column.name for column in table("driver_stats", name).columns}
+    assert {column.name for column in table("driver_stats", name).columns} >= SHARED_METRICS
 
 
 def test_a_type_that_frames_do_not_carry_is_refused():
@@ -74,7 +97,15 @@ def test_a_frame_needs_a_value_for_every_column():
 def test_the_message_schema_declares_the_contracts_fields():
     telemetry = message("telemetry/1")
     assert (telemetry.id_field, telemetry.texts) == ("vehicle_id", ("driver_id", "fleet_id", "vehicle_class"))
-    assert [field.name for field in telemetry.number_samples] == (
-        "speed accel_x accel_y lat lon heading yaw_rate odometer speed_limit".split()
-    )
+    assert [field.name for field in telemetry.number_samples] == [
+        "speed",
+        "accel_x",
+        "accel_y",
+        "lat",
+        "lon",
+        "heading",
+        "yaw_rate",
+        "odometer",
+        "speed_limit",
+    ]
     assert telemetry.boolean_samples == ("ignition",)

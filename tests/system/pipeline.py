@@ -6,7 +6,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,8 @@ class Pipeline:
         if not self.job_id:
             return
         url = f"http://127.0.0.1:{self.stack.ports.rest}/jobs/{self.job_id}?mode=cancel"
-        try:
+        with suppress(HTTPError):  # it has ended already
             urllib.request.urlopen(urllib.request.Request(url, method="PATCH"), timeout=10).close()
-        except HTTPError:
-            pass  # it has ended already
         wait_until(lambda: self.status() in ("CANCELED", "FAILED", "FINISHED"), 60, "the job to end")
 
     def read_tables(self) -> dict[str, Rows]:
@@ -89,7 +87,9 @@ class Pipeline:
 
     def _rest(self, path: str) -> Any:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.stack.ports.rest}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.stack.ports.rest}{path}", timeout=10
+            ) as answer:
                 return json.load(answer)
         except URLError as error:
             raise AssertionError(f"Flink does not answer {path}: {error}") from error

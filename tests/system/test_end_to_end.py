@@ -40,7 +40,9 @@ def expected(tmp_path_factory: pytest.TempPathFactory, messages: list[dict[str, 
     return read_tables(folder / "tables")
 
 
-def differences(found: dict[str, Rows], expected: dict[str, Rows], leave_out: tuple[str, ...] = ()) -> Differs:
+def differences(
+    found: dict[str, Rows], expected: dict[str, Rows], leave_out: tuple[str, ...] = ()
+) -> Differs:
     """The rows that are missing, too many or different, by table."""
     mine, theirs = comparable(found), comparable(expected)
     differing = {
@@ -100,7 +102,9 @@ def test_bad_messages_are_rejects_with_their_reason_and_the_job_goes_on(
         assert (of.status(), of.failures()) == ("RUNNING", 0)
 
 
-@pytest.mark.parametrize("kill", [lambda stack: stack.taskmanagers[0], lambda stack: stack.taskmanagers[1]], ids=["1", "2"])
+@pytest.mark.parametrize(
+    "kill", [lambda stack: stack.taskmanagers[0], lambda stack: stack.taskmanagers[1]], ids=["1", "2"]
+)
 def test_tables_survive_kill_9_of_a_taskmanager_while_publishing(
     stack: Stack,
     messages: list[dict[str, Any]],
