@@ -27,7 +27,7 @@ from kappafleet.errors import UserError
 _START = re.compile(r"first|last|offset:[0-9]{1,18}|timestamp:[0-9]{1,18}")
 
 
-class RabbitStreamsSource(Source):
+class RabbitStreamsSource(Source):  # type: ignore[misc]  # PyFlink has no types
     """Every message of some streams as a log record, exactly once with checkpoints, at any parallelism.
 
     A record is ``TUPLE([STRING key, PRIMITIVE_ARRAY(BYTE) body, STRING stream, LONG offset, LONG arrival_ms])``;
@@ -36,7 +36,8 @@ class RabbitStreamsSource(Source):
 
     A checkpoint holds each stream's next offset. A job restored to an offset that the stream no longer holds
     (retention removed it, or the stream was deleted and created again) ends, instead of being restarted for
-    ever, with a sentence that names both offsets. A deleted stream fails the job; a broker that is away for a while does not.
+    ever, with a sentence that names both offsets. A deleted stream fails the job; a broker that is away for a
+    while does not.
 
     A stream that was read to its end and has been quiet for ``idle_ms`` does not hold back the windows: its
     watermark follows the wall clock, ``delay_ms + idle_ms`` behind it. The end is confirmed by the broker every
