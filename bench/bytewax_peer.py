@@ -148,7 +148,7 @@ def dataflow(source: Path, target: Path) -> Dataflow:
 def main(source: Path, folder: Path) -> None:
     """Runs the dataflow to the end of its input."""
     folder.mkdir(parents=True, exist_ok=True)
-    run_main(dataflow(source, folder / "rows.jsonl"))
+    run_main(dataflow(source, folder / "rows.jsonl"))  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

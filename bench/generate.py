@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 VERSION = 1
 """Grows when the same arguments give other bytes; part of the file's name."""
@@ -133,7 +135,7 @@ class _Fleet:
             fields["speed"][vehicle][second] = None
         return {"t": times.tolist(), **fields}
 
-    def _second(self) -> tuple[np.ndarray, ...]:
+    def _second(self) -> tuple[NDArray[Any], ...]:
         draw, normal, n = self._rng.random, self._rng.standard_normal, self._vehicles
         self._next_targets(draw((4, n)))
         wanted = (self._target_kmh - self._speed_kmh) / 3.6 / 4
@@ -161,7 +163,7 @@ class _Fleet:
             draw(n) < 0.001,
         )
 
-    def _next_targets(self, chance: np.ndarray) -> None:
+    def _next_targets(self, chance: NDArray[Any]) -> None:
         """Cruise for a minute or so, wait at a light, now and then park for long enough to end the trip."""
         self._hold_s -= 1
         due = self._hold_s <= 0
@@ -175,7 +177,7 @@ class _Fleet:
         self._hold_s[park] = 330 + chance[3][park] * 300
         self._parked = (self._parked | park) & ~go
 
-    def _spikes(self, chance: np.ndarray, moving: np.ndarray) -> np.ndarray:
+    def _spikes(self, chance: NDArray[Any], moving: NDArray[Any]) -> NDArray[Any]:
         """Harsh accelerations of 1 to 4 s on both axes, one in 5 minutes of driving or so."""
         self._spike_s -= 1
         start = (chance[:, 0] < 1 / 300) & moving & (self._spike_s <= 0)

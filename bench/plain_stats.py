@@ -138,7 +138,7 @@ class VehicleStatistics:
                 span = gap
                 if um < 0:
                     um = 0
-                if s.minute_start == minute and last_t >= minute:
+                if s.minute_start == minute and t - gap >= minute:
                     s.p_um += um
                     if kind == DRIVE:
                         s.p_drive += span
@@ -148,7 +148,7 @@ class VehicleStatistics:
                         s.p_stopped += span
                     s.p_covered = True
                 else:
-                    self._cover(s, vehicle_id, last_t, t, kind, um, out)
+                    self._cover(s, vehicle_id, t - gap, t, kind, um, out)
             else:
                 span = um = 0
             if s.minute_start != minute:
@@ -280,7 +280,7 @@ class VehicleStatistics:
         plausible = int(self._plausible * gap * UM_PER_KMH_MS)
         if odometer is not None and s.last_odometer is not None:
             driven = odometer - s.last_odometer
-            if 0 <= driven and driven * 1e6 <= plausible:
+            if driven >= 0 and driven * 1e6 <= plausible:
                 return int(driven * 1e6 + 0.5)
         if lat is not None and lon is not None and s.last_lat is not None and s.last_lon is not None:
             moved = haversine_m(s.last_lat, s.last_lon, lat, lon) * 1e6

@@ -1,0 +1,123 @@
+"""``make bench``: messages and samples per second of our job, beside bytewax and plain PyFlink."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import report
+from bench.generate import Workload, cached
+from bench.measure import Measured, RunFailed, measure
+from bench.outputs import Different, Tables, compare, read_ours, read_peer, totals
+from kappafleet.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+INPUTS = ROOT / "build" / "bench"
+RESULTS = ROOT / "bench" / "results"
+
+OURS = "kappafleet"
+ENGINES = {OURS: "bench.ours", "bytewax": "bench.bytewax_peer", "plain PyFlink": "bench.pyflink_peer"}
+
+# Seconds of driving of 1,000 vehicles by samples per message: long enough for some seconds of each engine's time. The
+# peers' input is the beginning of ours; on it, all three must compute the same.
+SECONDS = {1: (1500, 300), 20: (6000, 1500), 100: (7500, 2000)}
+QUICK_SHARE = 3
+VEHICLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One number of samples per message: what we are given, and what the peers are given."""
+
+    long: Workload
+    short: Workload
+
+    def workload(self, engine: str) -> Workload:
+        """The input on which an engine is measured."""
+        return self.long if engine == OURS else self.short
+
+
+def main() -> int:
+    """Runs the benchmark; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round of short runs: 1 to 2 minutes")
+    parser.add_argument("--rounds", type=int, default=None, help="runs of each engine (default 3)")
+    parser.add_argument("--vehicles", type=int, default=VEHICLES, help="vehicles at once (default 1,000)")
+    parser.add_argument("--samples", type=int, nargs="+", choices=sorted(SECONDS), default=sorted(SECONDS))
+    given = parser.parse_args()
+    console = Console()
+    try:
+        run(console, given.samples, given.vehicles, given.rounds or (1 if given.quick else 3), given.quick)
+    except (RunFailed, Different, UserError) as error:
+        console.print(f"bench: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        return 1
+    return 0
+
+
+def run(console: Console, samples: list[int], vehicles: int, rounds: int, quick: bool) -> None:
+    """Measures everything, checks that all computed the same, and reports.
+
+    Raises:
+        RunFailed: an engine failed.
+        Different: a peer's tables are not ours.
+    """
+    load = os.getloadavg()[0]
+    divisor = QUICK_SHARE if quick else 1
+    cases = {
+        n: Case(Workload(n, long // divisor, vehicles), Workload(n, short // divisor, vehicles))
+        for n, (long, short) in SECONDS.items()
+        if n in samples
+    }
+    for case in cases.values():
+        for workload in (case.long, case.short):
+            with console.status(f"input: {workload.file_name}"):
+                cached(workload, INPUTS)
+    measured: dict[tuple[int, str], list[Measured]] = {}
+    checked: dict[int, dict[str, float]] = {}
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="kappafleet-bench-") as scratch:
+        for n, case in cases.items():
+            with console.status(f"{n} samples a message: our tables of the peers' input"):
+                _, expected = one_run(OURS, case.short, Path(scratch))
+            checked[n] = totals(expected)
+            for number in range(rounds):
+                for engine in ENGINES:
+                    workload = case.workload(engine)
+                    with console.status(f"{n} samples a message, round {number + 1} of {rounds}: {engine}"):
+                        result, tables = one_run(engine, workload, Path(scratch))
+                    if engine != OURS:
+                        compare(expected, tables, engine)
+                    measured.setdefault((n, engine), []).append(result)
+                    console.print(
+                        f"{n:>4} samples a message  {engine:<14} {result.per_second(workload.messages):>10,.0f} "
+                        f"messages/s {result.per_second(workload.samples):>11,.0f} samples/s   "
+                        f"{result.steady_s:5.1f} s of {result.wall_s:.1f} s measured",
+                        highlight=False,
+                    )
+    summary = report.summarise(
+        measured, {n: (c.long, c.short) for n, c in cases.items()}, checked, OURS, load
+    )
+    report.show(summary, console)
+    report.write(summary, RESULTS / "latest.json")
+    console.print(f"written to {(RESULTS / 'latest.json').relative_to(ROOT)}", highlight=False)
+
+
+def one_run(engine: str, workload: Workload, scratch: Path) -> tuple[Measured, Tables]:
+    """One measured run of an engine, and the tables that it wrote."""
+    folder = scratch / "tables"
+    shutil.rmtree(folder, ignore_errors=True)
+    log = RESULTS / f"{engine.replace(' ', '-')}.log"
+    result = measure(ENGINES[engine], cached(workload, INPUTS), folder, log)
+    tables = read_ours(folder) if engine == OURS else read_peer(folder)
+    return result, tables
+
+
+if __name__ == "__main__":
+    sys.exit(main())
