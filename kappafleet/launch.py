@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,13 @@ from kappafleet.connections import (
     CassandraConnection,
     FileAddress,
     RabbitMQAddress,
+    RabbitMQConnection,
     parse_uri,
+    rabbitmq_connection,
 )
-from kappafleet.errors import AddressError, UserError
+from kappafleet.errors import AddressError, ServerError, UserError
 
 if TYPE_CHECKING:
-    from pyflink.common import Configuration
-
     from connectors.ends import LogSource, RowSink
 
 JOBS = ("driver_stats",)
@@ -81,12 +82,12 @@ def check(what: Launch) -> None:
     _settings(what)
 
 
-def launch(what: Launch, configuration: Configuration | None = None) -> None:
+def launch(what: Launch, flink_settings: Mapping[str, str] | None = None) -> None:
     """Builds the job's graph and executes it.
 
     Args:
         what: What to run.
-        configuration: Flink's settings beside those of its own files.
+        flink_settings: Flink's, beside those of its own files.
 
     Raises:
         UserError: see :func:`check`; or Cassandra does not answer.
@@ -94,15 +95,22 @@ def launch(what: Launch, configuration: Configuration | None = None) -> None:
     """
     check(what)
     from py4j.protocol import Py4JError
+    from pyflink.common import Configuration
     from pyflink.datastream import StreamExecutionEnvironment
 
     module = importlib.import_module(f"jobs.{what.job}.job")
     settings = _settings(what)
-    sink = _sink(what.job, parse_uri(what.sink))
+    # Servers first: whether they answer is known long before Flink has started.
+    address = parse_uri(what.source)
+    if isinstance(address, RabbitMQAddress):
+        _check_streams(module.EXCHANGE, address)
+    source, sink = _source(module.EXCHANGE, address), _sink(what.job, parse_uri(what.sink))
+    configuration = Configuration()
+    for name, value in (flink_settings or {}).items():
+        configuration.set_string(name, value)
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
     if what.parallelism is not None:
         env.set_parallelism(what.parallelism)
-    source = _source(module.EXCHANGE, parse_uri(what.source))
     if source.live and env.get_checkpoint_interval() <= 0:
         # Exactly once must not depend on whether somebody thought of it in Flink's configuration.
         env.enable_checkpointing(CHECKPOINT_INTERVAL_MS)
@@ -161,6 +169,39 @@ def _settings(what: Launch) -> object:
         return module.Settings.load(what.overrides)
     except ParameterError as error:
         raise UserError(str(error)) from error
+
+
+def _check_streams(exchange: str, address: RabbitMQAddress) -> None:
+    """Sees to it that there is something to read, before a job is started that could only fail.
+
+    Raises:
+        ServerError: the broker does not answer.
+        UserError: a stream that the address names does not exist.
+    """
+    from kappafleet.streams import StreamSettings, declare, exists, stream_names
+
+    broker = RabbitMQConnection.from_environment()
+    if address.host:
+        broker = replace(broker, host=address.host)
+    if address.vhost:
+        broker = replace(broker, vhost=address.vhost)
+    _check_port(broker.host, address.stream_port or broker.stream_port)
+    with rabbitmq_connection(broker) as connection:
+        for stream in address.streams:
+            if not exists(connection, stream):
+                raise UserError(f"there is no stream {stream} at {broker.host}; publish something first")
+        if not address.streams and not exists(connection, stream_names(exchange, 1)[0]):
+            declare(connection, exchange, StreamSettings())
+
+
+def _check_port(host: str, port: int) -> None:
+    try:
+        socket.create_connection((host, port), timeout=10).close()
+    except OSError as error:
+        raise ServerError(
+            f"RabbitMQ's stream port {host}:{port} does not answer: start the local servers (kappafleet stack up), "
+            "or set KF_RABBITMQ_HOST and KF_RABBITMQ_STREAM_PORT"
+        ) from error
 
 
 def _source(exchange: str, address: Address) -> LogSource:

@@ -75,7 +75,7 @@ def declare(connection: BlockingConnection, exchange: str, settings: StreamSetti
         raise UserError("--partitions must be at least 1")
     _declare_exchange(connection, exchange, CONSISTENT_HASH)
     surplus = f"{exchange}-{settings.partitions}"
-    if _exists(connection, surplus):
+    if exists(connection, surplus):
         raise UserError(
             f"stream {surplus} exists, so exchange {exchange} feeds more than the {settings.partitions} "
             "streams asked for; pass the right --partitions, or delete the streams to start over with fewer"
@@ -136,7 +136,8 @@ def _refusals(explanations: dict[int, str]) -> Iterator[None]:
         raise UserError(f"{explanations[closed.reply_code]} ({closed.reply_text})") from closed
 
 
-def _exists(connection: BlockingConnection, queue: str) -> bool:
+def exists(connection: BlockingConnection, queue: str) -> bool:
+    """Whether there is a stream or queue of that name."""
     import pika.exceptions
 
     channel = connection.channel()

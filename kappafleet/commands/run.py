@@ -6,11 +6,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kappafleet import places
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +43,7 @@ def run(
 
     what = Launch(job, source, sink, overrides or [], parallelism)
     check(what)
-    _use_own_flink()
+    use_own_flink()
 
     from rich.console import Console
 
@@ -48,7 +51,7 @@ def run(
     begin = time.monotonic()
     try:
         with console.status(f"{job}: {source} to {sink}"):
-            launch(what, _configuration(source))
+            launch(what, flink_settings(source))
     except JobFailed as failure:
         log = places.home() / "log"
         print(f"kappafleet: {job} failed: {failure.reason} (log: {log})", file=sys.stderr)
@@ -58,7 +61,7 @@ def run(
         _show_tables(Path(sink.removeprefix("file:")), console)
 
 
-def _use_own_flink() -> None:
+def use_own_flink() -> None:
     """Points this process, and the Java process that PyFlink starts from it, at our Flink installation."""
     from kappafleet.flink_home import prepare
 
@@ -69,10 +72,8 @@ def _use_own_flink() -> None:
     os.environ["FLINK_LOG_DIR"] = str(log)
 
 
-def _configuration(source: str):  # type: ignore[no-untyped-def]
+def flink_settings(source: str) -> dict[str, str]:
     """Flink's settings for the mini cluster: a bounded job runs once, an endless one checkpoints and restarts."""
-    from pyflink.common import Configuration
-
     # A mini cluster takes its settings from here alone, not from the installation's files.
     settings = {
         "python.execution-mode": "thread",
@@ -95,13 +96,10 @@ def _configuration(source: str):  # type: ignore[no-untyped-def]
             "restart-strategy.exponential-delay.max-backoff": "10 s",
             "restart-strategy.exponential-delay.attempts-before-reset-backoff": "10",
         }
-    configuration = Configuration()
-    for name, value in settings.items():
-        configuration.set_string(name, value)
-    return configuration
+    return settings
 
 
-def _show_tables(folder: Path, console) -> None:  # type: ignore[no-untyped-def]
+def _show_tables(folder: Path, console: Console) -> None:
     from rich.table import Table
 
     table = Table("table", "upserts", title=str(folder), title_justify="left")

@@ -20,11 +20,11 @@ MAY_DIFFER = frozenset({"updated_at", "revision"})
 
 _RUN = """
 import json, sys
-from kappafleet.commands.run import _configuration, _use_own_flink
+from kappafleet.commands.run import flink_settings, use_own_flink
 from kappafleet.launch import Launch, launch
-_use_own_flink()
+use_own_flink()
 for given in json.load(sys.stdin):
-    launch(Launch(**given), _configuration(given["source"]))
+    launch(Launch(**given), flink_settings(given["source"]))
 """
 
 Rows = dict[tuple[Any, ...], dict[str, Any]]

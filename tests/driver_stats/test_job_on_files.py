@@ -170,8 +170,8 @@ def test_no_input_gives_empty_tables(runs: dict[str, Path]) -> None:
 UIDS = """
 import json, sys
 from pathlib import Path
-from kappafleet.commands.run import _use_own_flink
-_use_own_flink()
+from kappafleet.commands.run import use_own_flink
+use_own_flink()
 from pyflink.datastream import StreamExecutionEnvironment
 from connectors.ends import CassandraTables, FileLines, FileTables, RabbitStreams
 from jobs.driver_stats.job import build

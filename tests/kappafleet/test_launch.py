@@ -1,0 +1,75 @@
+"""What cannot run is refused before anything starts, in one line, with exit code 2."""
+
+from __future__ import annotations
+
+import pytest
+
+from kappafleet.cli import run
+from kappafleet.launch import root_cause
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["sensors", "--from", "file:{here}", "--to", "file:{here}"],
+            "there is no job sensors; jobs are: driver_stats",
+        ),
+        (
+            ["driver_stats", "--from", "file:{here}/nothing", "--to", "file:{here}"],
+            "there is no file or folder",
+        ),
+        (
+            ["driver_stats", "--from", "cassandra:", "--to", "file:{here}"],
+            "a job reads rabbitmq: or file:PATH",
+        ),
+        (
+            ["driver_stats", "--from", "file:{here}", "--to", "rabbitmq:"],
+            "a job writes cassandra: or file:DIRECTORY",
+        ),
+        (["driver_stats", "--from", "file:{here}", "--to", "file:{here}/a-file"], "is a file; give a folder"),
+        (
+            ["driver_stats", "--from", "kafka:", "--to", "file:{here}"],
+            "starts with rabbitmq:, cassandra: or file:",
+        ),
+        (
+            ["driver_stats", "--from", "file:{here}", "--to", "file:{here}", "--set", "a.b=1"],
+            "no parameter a.b",
+        ),
+        (["driver_stats", "--from", "file:{here}"], "Missing option '--to'"),
+        (
+            ["driver_stats", "--from", "file:{here}", "--to", "file:{here}", "--parallelism", "0"],
+            "--parallelism",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, told, tmp_path, capsys):
+    (tmp_path / "a-file").touch()
+    assert run(["run", *(argument.replace("{here}", str(tmp_path)) for argument in arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        (["--from", "rabbitmq://127.0.0.1:1", "--to", "file:out"], "stream port 127.0.0.1:1 does not answer"),
+        (
+            ["--from", "file:{here}", "--to", "cassandra://127.0.0.1:1"],
+            "Cassandra at 127.0.0.1 port 1 cannot be reached",
+        ),
+    ],
+)
+def test_an_unreachable_server_is_one_line_and_exit_code_2(ends, told, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAPPAFLEET_HOME", str(tmp_path / "home"))
+    assert run(["run", "driver_stats", *(end.replace("{here}", str(tmp_path)) for end in ends)]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_the_root_cause_is_one_line():
+    assert root_cause(ValueError("a\n  b")) == "a b"
