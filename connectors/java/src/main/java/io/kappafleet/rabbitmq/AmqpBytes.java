@@ -113,7 +113,21 @@ final class AmqpBytes {
   /** A whole number of any width, or a timestamp. */
   static boolean isWhole(byte[] bytes, int at) {
     return switch (unsigned(bytes, at)) {
-      case 0x50, 0x51, 0x60, 0x61, 0x70, 0x71, 0x52, 0x54, 0x43, 0x80, 0x81, 0x53, 0x55, 0x44, 0x83 ->
+      case 0x50,
+          0x51,
+          0x60,
+          0x61,
+          0x70,
+          0x71,
+          0x52,
+          0x54,
+          0x43,
+          0x80,
+          0x81,
+          0x53,
+          0x55,
+          0x44,
+          0x83 ->
           true;
       default -> false;
     };

@@ -25,8 +25,8 @@ import javax.net.ssl.SSLException;
  * only from {@code KF_RABBITMQ_PASSWORD} or the file {@code KF_RABBITMQ_PASSWORD_FILE}, so that it
  * never stands in a job graph, a checkpoint or Flink's web pages.
  *
- * @param advertisedHosts connect to the host names that the brokers themselves name; false keeps
- *     to the given host, which a single broker, a port forward or a load balancer needs
+ * @param advertisedHosts connect to the host names that the brokers themselves name; false keeps to
+ *     the given host, which a single broker, a port forward or a load balancer needs
  */
 public record BrokerAddress(
     @Nullable String host,

@@ -9,8 +9,8 @@ import org.apache.flink.metrics.Counter;
 /**
  * Hands each offset on once, with its event time, and moves the split's next offset behind it.
  *
- * <p>A re-subscription after a lost link brings messages again; whatever is below the next offset is
- * dropped and counted. Offsets may have legal gaps, so nothing else is concluded from them here.
+ * <p>A re-subscription after a lost link brings messages again; whatever is below the next offset
+ * is dropped and counted. Offsets may have legal gaps, so nothing else is concluded from them here.
  */
 final class LogRecordEmitter
     implements RecordEmitter<LogMessage, Tuple5<String, byte[], String, Long, Long>, SplitState> {

@@ -11,9 +11,9 @@ import org.apache.flink.api.java.tuple.Tuple5;
  * Watermarks of log records, per split: the highest event time less a delay.
  *
  * <p>An event time that will be rejected downstream never moves the watermark: further than {@code
- * maxAheadMs} after the broker received the message, or outside 2000 to 2100. A watermark is emitted
- * only when it has risen, because a repeated one would wake a split that {@link StreamsReader} has
- * marked idle; quiet and empty streams are that class' task.
+ * maxAheadMs} after the broker received the message, or outside 2000 to 2100. A watermark is
+ * emitted only when it has risen, because a repeated one would wake a split that {@link
+ * StreamsReader} has marked idle; quiet and empty streams are that class' task.
  *
  * @param delayMs bounded out-of-orderness; it must exceed the time that one message spans
  * @param maxAheadMs how far event time may be ahead of arrival

@@ -14,8 +14,8 @@ import java.util.Arrays;
  * {@code event_time}; the rest is skipped by its length. Reading only.
  *
  * <p>The body is the data sections, joined, or a string or binary value section. It never throws:
- * an exception inside the client would drop the rest of the chunk with a line in the log. Bytes that
- * make no sense become the body as they are, and so a reject downstream.
+ * an exception inside the client would drop the rest of the chunk with a line in the log. Bytes
+ * that make no sense become the body as they are, and so a reject downstream.
  */
 final class MessageCodec implements Codec {
   private static final byte[] KEY = ascii("key");

@@ -24,9 +24,9 @@ import java.util.concurrent.TimeoutException;
  * Finds out what streams hold, by short-lived consumers that take one chunk.
  *
  * <p>RabbitMQ 3.10 has no request for it; later brokers have, but only for the first offset. A
- * consumer of an empty stream hears nothing, so there silence for a limited time means empty, unless
- * the broker can be asked (3.11 and later). All streams of a call are asked at once: several empty
- * ones cost one time limit.
+ * consumer of an empty stream hears nothing, so there silence for a limited time means empty,
+ * unless the broker can be asked (3.11 and later). All streams of a call are asked at once: several
+ * empty ones cost one time limit.
  */
 final class OffsetProbe {
   /** Silence that is taken for emptiness where a wrong guess would lose data. */
@@ -162,9 +162,7 @@ final class OffsetProbe {
 
     private OneChunk(String stream, OffsetSpecification from) {
       consumer =
-          environment
-              .consumerBuilder()
-              .stream(stream)
+          environment.consumerBuilder().stream(stream)
               .offset(from)
               .noTrackingStrategy()
               .flow()

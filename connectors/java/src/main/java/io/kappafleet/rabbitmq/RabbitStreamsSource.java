@@ -17,8 +17,8 @@ import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 
 /**
- * RabbitMQ streams as a source of {@link LogRecord}s: every message exactly once with checkpoints, at
- * any parallelism, bounded or for ever.
+ * RabbitMQ streams as a source of {@link LogRecord}s: every message exactly once with checkpoints,
+ * at any parallelism, bounded or for ever.
  *
  * <p>One split per stream, whose next offset is in the checkpoint. Event time is stamped by the
  * source: the header {@code event_time}, else the first sample's time in the body. Give it {@link
@@ -59,8 +59,7 @@ public final class RabbitStreamsSource
   @Override
   public SplitEnumerator<StreamSplit, EnumeratorState> restoreEnumerator(
       SplitEnumeratorContext<StreamSplit> context, @Nullable EnumeratorState state) {
-    return new StreamsEnumerator(
-        settings, context, StreamsEnumerator.fromBroker(settings), state);
+    return new StreamsEnumerator(settings, context, StreamsEnumerator.fromBroker(settings), state);
   }
 
   @Override
@@ -158,8 +157,8 @@ public final class RabbitStreamsSource
     }
 
     /**
-     * How far behind the wall clock the watermark of a quiet stream that was read to its end follows;
-     * negative to mark such a stream idle instead. Of no effect when bounded.
+     * How far behind the wall clock the watermark of a quiet stream that was read to its end
+     * follows; negative to mark such a stream idle instead. Of no effect when bounded.
      */
     public Builder liveDistanceMs(long ms) {
       liveDistanceMs = ms;

@@ -3,8 +3,8 @@ package io.kappafleet.rabbitmq;
 import javax.annotation.Nullable;
 
 /**
- * What the threads of one reader tell each other about one stream: the watch writes, the task thread
- * and the metrics read.
+ * What the threads of one reader tell each other about one stream: the watch writes, the task
+ * thread and the metrics read.
  */
 final class SplitProgress {
   /** The newest offset at the last look; -1 before it, and while the stream is empty. */

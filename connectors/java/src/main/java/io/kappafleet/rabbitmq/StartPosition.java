@@ -28,7 +28,8 @@ public record StartPosition(Kind kind, long value) implements Serializable {
 
   public StartPosition {
     if (value < 0) {
-      throw new IllegalArgumentException("an offset or a time to start at is never negative: " + value);
+      throw new IllegalArgumentException(
+          "an offset or a time to start at is never negative: " + value);
     }
   }
 

@@ -113,8 +113,7 @@ final class StreamWatch implements Subscription.RangeCheck {
 
   private void retry(Subscription subscription, long needed, int attempt) {
     try {
-      thread.schedule(
-          () -> checkRange(subscription, needed, attempt), 500, TimeUnit.MILLISECONDS);
+      thread.schedule(() -> checkRange(subscription, needed, attempt), 500, TimeUnit.MILLISECONDS);
     } catch (RejectedExecutionException e) {
       LOG.debug("closed: nobody waits for the check of {}", subscription.stream());
     }

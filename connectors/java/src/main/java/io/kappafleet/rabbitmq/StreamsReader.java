@@ -21,10 +21,11 @@ import org.apache.flink.util.FlinkRuntimeException;
  *
  * <p>It also moves the watermarks of quiet streams, which a WatermarkGenerator could not do: a
  * generator isn't told which split it belongs to, that of an empty stream never sees an event to
- * learn it from, and Flink makes one more for the reader itself, whose watermarks would overtake every
- * split. The reader knows its splits, and a split's output takes watermarks from both: the higher one
- * counts. What it emits rests on an answer of the broker (the stream's end at a known time, all of it
- * handed on), so a broker that is away holds the watermark instead of letting it pass unread messages.
+ * learn it from, and Flink makes one more for the reader itself, whose watermarks would overtake
+ * every split. The reader knows its splits, and a split's output takes watermarks from both: the
+ * higher one counts. What it emits rests on an answer of the broker (the stream's end at a known
+ * time, all of it handed on), so a broker that is away holds the watermark instead of letting it
+ * pass unread messages.
  */
 final class StreamsReader
     extends SingleThreadMultiplexSourceReaderBase<

@@ -16,15 +16,15 @@ import org.slf4j.LoggerFactory;
  * whenever offsets may have been lost.
  *
  * <p>Memory: the broker sends a chunk only for a credit, and a credit goes back only when a chunk
- * leaves our queue; so at most {@code credits} chunks of a stream wait, and the client's thread never
- * blocks.
+ * leaves our queue; so at most {@code credits} chunks of a stream wait, and the client's thread
+ * never blocks.
  *
  * <p>Losses: asked for an offset that is gone, the broker begins silently with the first kept one;
- * asked for an offset beyond the end (a stream deleted and created again) it silently sends nothing.
- * So the range is checked after every subscription, the client's own re-subscriptions included, and
- * when a chunk begins later than expected (which may be legal: the broker's own chunks take offsets
- * too). Until the check is decided nothing of the stream is handed on, and so no checkpoint can pass
- * a gap.
+ * asked for an offset beyond the end (a stream deleted and created again) it silently sends
+ * nothing. So the range is checked after every subscription, the client's own re-subscriptions
+ * included, and when a chunk begins later than expected (which may be legal: the broker's own
+ * chunks take offsets too). Until the check is decided nothing of the stream is handed on, and so
+ * no checkpoint can pass a gap.
  *
  * <p>The client's threads call it: normally one, two for a moment while a lost link is replaced.
  */
@@ -63,9 +63,7 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
   /** Subscribes; messages may arrive before it returns. */
   void open(Environment environment) {
     consumer =
-        environment
-            .consumerBuilder()
-            .stream(split.stream())
+        environment.consumerBuilder().stream(split.stream())
             .offset(
                 split.next() < 0
                     ? OffsetSpecification.first()

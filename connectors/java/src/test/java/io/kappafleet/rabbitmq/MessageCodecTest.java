@@ -88,9 +88,17 @@ class MessageCodecTest {
   @Test
   void everyWholeNumberIsAnEventTime() {
     Object[] twelve = {
-      (byte) 12, (short) 12, 12, 12L, UnsignedByte.valueOf((byte) 12),
-      UnsignedShort.valueOf((short) 12), UnsignedInteger.valueOf(12), UnsignedLong.valueOf(12L),
-      new java.util.Date(12), "12", Symbol.valueOf("12")
+      (byte) 12,
+      (short) 12,
+      12,
+      12L,
+      UnsignedByte.valueOf((byte) 12),
+      UnsignedShort.valueOf((short) 12),
+      UnsignedInteger.valueOf(12),
+      UnsignedLong.valueOf(12L),
+      new java.util.Date(12),
+      "12",
+      Symbol.valueOf("12")
     };
     for (Object value : twelve) {
       assertThat(codec.decode(withHeader("event_time", value)).eventMs)
@@ -116,7 +124,15 @@ class MessageCodecTest {
   @Test
   void otherEventTimesCountAsMissing() {
     Object[] useless = {
-      1.5, 1.5f, true, "", "12x", "-3", "1234567890123456789", UUID.randomUUID(), 'c',
+      1.5,
+      1.5f,
+      true,
+      "",
+      "12x",
+      "-3",
+      "1234567890123456789",
+      UUID.randomUUID(),
+      'c',
       new Binary(bytes("12"))
     };
     for (Object value : useless) {

@@ -121,8 +121,7 @@ class RabbitStreamsJobTest {
     return streams;
   }
 
-  private static void await(String what, BooleanSupplier done)
-      throws InterruptedException {
+  private static void await(String what, BooleanSupplier done) throws InterruptedException {
     long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
     while (!done.getAsBoolean()) {
       assertThat(System.nanoTime()).as(what).isLessThan(deadline);
@@ -141,8 +140,7 @@ class RabbitStreamsJobTest {
 
     assertThat(Tally.FAILURES.get()).isEqualTo(3);
     for (String stream : streams) {
-      assertThat(Tally.FINAL.get(stream))
-          .isEqualTo(LongStream.range(0, 20_000).boxed().toList());
+      assertThat(Tally.FINAL.get(stream)).isEqualTo(LongStream.range(0, 20_000).boxed().toList());
     }
   }
 
@@ -289,8 +287,7 @@ class RabbitStreamsJobTest {
     @Override
     public void open(OpenContext context) {
       OPENED.incrementAndGet();
-      offsets =
-          getRuntimeContext().getListState(new ListStateDescriptor<>("offsets", Types.LONG));
+      offsets = getRuntimeContext().getListState(new ListStateDescriptor<>("offsets", Types.LONG));
     }
 
     @Override

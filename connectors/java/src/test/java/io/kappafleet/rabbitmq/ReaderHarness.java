@@ -67,8 +67,7 @@ final class ReaderHarness implements AutoCloseable {
 
   /** Reads a bounded source to its end. */
   static ReaderHarness readAll(RabbitStreamsSource.Builder source) throws Exception {
-    ReaderHarness harness =
-        reading(source, discover(source).toArray(StreamSplit[]::new));
+    ReaderHarness harness = reading(source, discover(source).toArray(StreamSplit[]::new));
     try {
       harness.pollUntil(harness::isFinished);
     } finally {
@@ -156,8 +155,7 @@ final class ReaderHarness implements AutoCloseable {
     }
   }
 
-  private final class Output
-      implements ReaderOutput<Tuple5<String, byte[], String, Long, Long>> {
+  private final class Output implements ReaderOutput<Tuple5<String, byte[], String, Long, Long>> {
     private final String name;
 
     private Output(String name) {
@@ -267,5 +265,4 @@ final class ReaderHarness implements AutoCloseable {
       return Collections.emptyMap();
     }
   }
-
 }

@@ -44,8 +44,7 @@ class SettingsTest {
         .isEqualTo(new BrokerAddress("127.0.0.1", 5562, "/", "guest", false, null, false));
     assertThat(BrokerAddress.fromEnvironment().resolve(environment))
         .isEqualTo(new BrokerAddress("broker", 1, "fleet", "guest", true, "/ca.pem", false));
-    assertThat(
-            new BrokerAddress("mine", 2, "v", "u", false, "/my.pem", true).resolve(environment))
+    assertThat(new BrokerAddress("mine", 2, "v", "u", false, "/my.pem", true).resolve(environment))
         .isEqualTo(new BrokerAddress("mine", 2, "v", "u", false, "/my.pem", true));
   }
 
@@ -81,7 +80,8 @@ class SettingsTest {
     RabbitStreamsSource copy =
         InstantiationUtil.deserializeObject(bytes, getClass().getClassLoader());
     assertThat(copy).usingRecursiveComparison().isEqualTo(source);
-    assertThat(new String(bytes, StandardCharsets.ISO_8859_1)).doesNotContainIgnoringCase("password");
+    assertThat(new String(bytes, StandardCharsets.ISO_8859_1))
+        .doesNotContainIgnoringCase("password");
     assertThat(copy.getBoundedness())
         .isEqualTo(org.apache.flink.api.connector.source.Boundedness.BOUNDED);
     new ObjectOutputStream(new ByteArrayOutputStream()).writeObject(new LogWatermarks(1, 2));

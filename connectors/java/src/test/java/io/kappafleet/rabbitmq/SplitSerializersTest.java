@@ -38,13 +38,16 @@ class SplitSerializersTest {
   void versionOneIsStillRead() throws IOException {
     byte[] split =
         HexFormat.of()
-            .parseHex("000b74656c656d657472792d30" + "000000000000019c" + "7fffffffffffffff" + "0000000000000005");
+            .parseHex(
+                "000b74656c656d657472792d30"
+                    + "000000000000019c"
+                    + "7fffffffffffffff"
+                    + "0000000000000005");
     StreamSplit expected = new StreamSplit("telemetry-0", 412, StreamSplit.NO_STOP, 5);
     assertThat(StreamSplitSerializer.INSTANCE.deserialize(1, split)).isEqualTo(expected);
     byte[] state =
         HexFormat.of()
-            .parseHex(
-                "00000001" + "000161" + "00000001" + HexFormat.of().formatHex(split));
+            .parseHex("00000001" + "000161" + "00000001" + HexFormat.of().formatHex(split));
     assertThat(new EnumeratorState.Serializer().deserialize(1, state))
         .isEqualTo(new EnumeratorState(Set.of("a"), List.of(expected)));
   }

@@ -101,9 +101,7 @@ class StreamFaultsTest {
     try (TcpProxy proxy = new TcpProxy(TestBroker.streamPort());
         ReaderHarness reader =
             ReaderHarness.reading(
-                source(stream)
-                    .broker(TestBroker.address(proxy.port()))
-                    .liveDistanceMs(0),
+                source(stream).broker(TestBroker.address(proxy.port())).liveDistanceMs(0),
                 from(stream, 0))) {
       broker.publish(stream, 0, 100);
       reader.pollUntil(() -> reader.watermarks.containsKey(stream));
@@ -159,8 +157,7 @@ class StreamFaultsTest {
   @Test
   void offsetsRemovedBehindASlowReaderFailTheJobAndNoCheckpointPassesTheGap() throws Exception {
     String stream = broker.newSmallStream();
-    try (ReaderHarness reader =
-        ReaderHarness.reading(source(stream).credits(1), from(stream, 0))) {
+    try (ReaderHarness reader = ReaderHarness.reading(source(stream).credits(1), from(stream, 0))) {
       broker.publish(stream, 0, 100);
       reader.pollUntilRecords(100);
       reader.pause(stream);

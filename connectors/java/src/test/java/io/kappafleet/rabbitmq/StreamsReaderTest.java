@@ -191,7 +191,9 @@ class StreamsReaderTest {
 
     ReaderHarness reader = ReaderHarness.readAll(source(stream).bounded());
 
-    assertThat(reader.records).extracting(r -> r.f0).containsExactly("v-1", "from-body", "from-body");
+    assertThat(reader.records)
+        .extracting(r -> r.f0)
+        .containsExactly("v-1", "from-body", "from-body");
     assertThat(reader.timestamps).containsExactly(1_700_000_001_000L, 1_700_000_000_000L, 12L);
     assertThat(reader.records).allSatisfy(r -> assertThat(r.f1).isEqualTo(body));
     assertThat(reader.records).allSatisfy(r -> assertThat(r.f2).isEqualTo(stream));
@@ -204,7 +206,9 @@ class StreamsReaderTest {
     String stream = broker.newStream();
     broker.publish(stream, 0, 1);
     broker.publishMessages(
-        stream, 1, (i, builder) -> builder.applicationProperties().entry("a", "b").messageBuilder());
+        stream,
+        1,
+        (i, builder) -> builder.applicationProperties().entry("a", "b").messageBuilder());
     broker.publish(stream, 2, 1);
 
     ReaderHarness reader = ReaderHarness.readAll(source(stream).bounded());
@@ -266,13 +270,13 @@ class StreamsReaderTest {
     broker.publish(stream, 0, 100);
     RabbitStreamsSource.Builder source = source(stream).lagIntervalMs(100);
     try (ReaderHarness reader =
-        ReaderHarness.reading(
-            source, new StreamSplit(stream, 0, StreamSplit.NO_STOP, 0))) {
+        ReaderHarness.reading(source, new StreamSplit(stream, 0, StreamSplit.NO_STOP, 0))) {
       reader.pollUntilRecords(100);
       reader.pause(stream);
       broker.publish(stream, 100, 50);
       reader.pollUntil(() -> reader.gauges.get("pendingRecords").getValue().equals(50L));
-      assertThat(reader.gauges.get("stream." + stream + ".currentOffset").getValue()).isEqualTo(99L);
+      assertThat(reader.gauges.get("stream." + stream + ".currentOffset").getValue())
+          .isEqualTo(99L);
       assertThat(reader.gauges.get("stream." + stream + ".endOffset").getValue()).isEqualTo(149L);
       reader.resume(stream);
       reader.pollUntilRecords(150);

@@ -11,7 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** The orders of calls that a client makes around a lost link, which no real broker can be told to. */
+/**
+ * The orders of calls that a client makes around a lost link, which no real broker can be told to.
+ */
 class SubscriptionTest {
   private static final int CREDITS = 3;
 
@@ -53,8 +55,7 @@ class SubscriptionTest {
 
   private static void deliver(Subscription subscription, long from, long to) {
     for (long offset = from; offset < to; offset++) {
-      subscription.handle(
-          new Delivered(offset), new LogMessage("k", new byte[10], 0));
+      subscription.handle(new Delivered(offset), new LogMessage("k", new byte[10], 0));
     }
   }
 
@@ -206,7 +207,8 @@ class SubscriptionTest {
     start(subscription, 10, 1);
     deliver(subscription, 10, 11);
     assertThatThrownBy(this::take)
-        .hasMessage("stream s: the chunk at offset 0 could not be decoded; the log names the reason");
+        .hasMessage(
+            "stream s: the chunk at offset 0 could not be decoded; the log names the reason");
   }
 
   @Test

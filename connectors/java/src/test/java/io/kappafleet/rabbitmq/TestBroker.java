@@ -88,9 +88,7 @@ final class TestBroker implements AutoCloseable {
   }
 
   void createSmall(String name) {
-    environment
-        .streamCreator()
-        .stream(name)
+    environment.streamCreator().stream(name)
         .maxLengthBytes(ByteCapacity.from("400kB"))
         .maxSegmentSizeBytes(ByteCapacity.from("100kB"))
         .create();
@@ -155,9 +153,7 @@ final class TestBroker implements AutoCloseable {
   /** Makes the broker write a chunk of its own, which takes an offset that no reader sees. */
   void storeOffset(String stream, long offset) throws InterruptedException {
     try (Consumer tracking =
-        environment
-            .consumerBuilder()
-            .stream(stream)
+        environment.consumerBuilder().stream(stream)
             .name("tracking")
             .manualTrackingStrategy()
             .builder()
