@@ -13,6 +13,7 @@ import yaml
 from kappafleet.errors import MissingPart
 from kappafleet.places import LOOPBACK, LocalPorts, java_home, project_root
 from kappafleet.stack.server import Server, answers
+from kappafleet.stack.unmounted_root import agent, is_on_a_known_mount
 
 HEAP = "1g"
 
@@ -82,14 +83,15 @@ class Cassandra(Server):
     def spawn(self) -> None:
         """See :meth:`Server.spawn`."""
         jars = _jars(self._environment)
-        java = java_home(self._environment) / "bin" / "java"
+        java = java_home(self._environment)
         conf, temporary = self._folder / "conf", self._folder / "tmp"
         for each in (conf, temporary, self.log.parent):
             each.mkdir(parents=True, exist_ok=True)
         (conf / "cassandra.yaml").write_text(yaml.safe_dump(self._settings()), encoding="utf-8")
         (conf / "logback.xml").write_text(_LOGBACK.format(log=self.log), encoding="utf-8")
         command = [
-            str(java),
+            str(java / "bin" / "java"),
+            *self._help_in_a_chroot(java, jars),
             f"-Xms{HEAP}",
             f"-Xmx{HEAP}",
             "-XX:+UseG1GC",
@@ -141,6 +143,11 @@ class Cassandra(Server):
             return False
         finally:
             cluster.shutdown()
+
+    def _help_in_a_chroot(self, java: Path, jars: Path) -> list[str]:
+        if is_on_a_known_mount(self._folder):
+            return []
+        return [f"-javaagent:{agent(self._folder / 'agent', java, jars)}"]
 
     def _settings(self) -> dict[str, Any]:
         folder = self._folder

@@ -21,7 +21,9 @@ START_LIMIT_S = 120.0
 _POLL_S = 0.1
 _LOG_TAIL_BYTES = 20_000
 _CAUSE_CHARACTERS = 240
-_TELLING = re.compile(r"\b(error|fatal|exception|failed|denied|refused|cannot|could not)\b", re.IGNORECASE)
+_TELLING = re.compile(
+    r"error|fatal|exception|failed|denied|refused|unable|cannot|can't|could not", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
