@@ -59,6 +59,7 @@ class Run:
     parallelism: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
     flink: dict[str, str] = field(default_factory=dict)
+    chained: bool = False
 
 
 def spec(run: Run) -> ColumnarSpec:
@@ -89,14 +90,15 @@ def spec(run: Run) -> ColumnarSpec:
     )
 
 
-def streamed(stream: DataStream) -> DataStream:
+def streamed(stream: DataStream, chained: bool) -> DataStream:
     """The stream's records as rows of a table, keyed and processed in Python like a job's second stage."""
 
     def frame(record: Any) -> bytes:
         line = f"{record[0]} {len(record[1])}".encode()
         return (2).to_bytes(4, "big") + (1).to_bytes(8, "big") + len(line).to_bytes(4, "big") + line
 
-    return stream.map(frame, output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()))
+    rows = stream.map(frame, output_type=Types.PRIMITIVE_ARRAY(Types.BYTE())).name("frame")
+    return rows if chained else rows.disable_chaining()
 
 
 def execute(run: Run) -> None:
@@ -110,7 +112,7 @@ def execute(run: Run) -> None:
         json_lines_source(run.source, id_field="vehicle_id"), WatermarkStrategy.no_watermarks(), "log"
     ).uid("log")
     out = columnar(records, spec(run), uid="counting", name="counting")
-    rows = out.rows.union(streamed(out.streams["by_driver"]))
+    rows = out.rows.union(streamed(out.streams["by_driver"], run.chained))
     rows.sink_to(JsonLinesSink(run.target, json.dumps(TABLES))).set_parallelism(1).uid("tables")
     env.execute("counting")
 

@@ -203,3 +203,14 @@ def test_a_function_that_cannot_be_imported_fails_the_job_at_once(
     assert "ModuleNotFoundError: No module named 'no_such_module'" in done.stderr
     assert "cannot be opened in the interpreter" in done.stderr
     assert time.monotonic() - started < 60
+
+
+def test_python_chained_to_the_operator_is_refused_before_it_can_stop_it(
+    flink: dict[str, str], tmp_path: Path
+) -> None:
+    source = write(tmp_path / "in.jsonl", messages(1))
+
+    done = run(flink, Run(source, str(tmp_path / "out"), chained=True))
+
+    assert done.returncode == 1
+    assert "the Python function 'frame' is chained to the columnar operator" in done.stderr

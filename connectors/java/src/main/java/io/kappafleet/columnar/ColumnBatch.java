@@ -148,10 +148,21 @@ final class ColumnBatch {
   }
 
   void addTime(long ms) {
+    reserveTime();
+    times[timesNext++] = ms;
+  }
+
+  /** Takes times from an array; returns whether it stopped only for want of room. */
+  boolean takeTimes(SampleParser parser) {
+    reserveTime();
+    timesNext = parser.takeIntegers(times, timesNext);
+    return timesNext == times.length;
+  }
+
+  private void reserveTime() {
     if (timesNext == times.length) {
       times = Arrays.copyOf(times, timesNext * 2);
     }
-    times[timesNext++] = ms;
   }
 
   /** How many times the open message has. */
@@ -159,12 +170,9 @@ final class ColumnBatch {
     return timesNext - timesEnd;
   }
 
-  long firstOpenTime() {
-    return times[timesEnd];
-  }
-
-  long lastOpenTime() {
-    return times[timesNext - 1];
+  /** One of the times of the open message. */
+  long openTime(int index) {
+    return times[timesEnd + index];
   }
 
   /** Makes the open message part of the batch. Every sample column has its length or is absent. */

@@ -82,6 +82,7 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     firedTimes = new long[64];
     metrics = new ColumnarMetrics(getMetricGroup());
     timers = getInternalTimerService("columnar", VoidNamespaceSerializer.INSTANCE, this);
+    ChainedPython.refuse(getContainingTask().getConfiguration(), getUserCodeClassloader());
     // There is no other way to run this operator, whatever the environment's default is.
     config.set(PythonOptions.PYTHON_EXECUTION_MODE, "thread");
     try {

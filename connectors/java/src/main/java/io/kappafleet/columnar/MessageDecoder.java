@@ -1,10 +1,8 @@
 package io.kappafleet.columnar;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.InputCoercionException;
 import java.io.IOException;
 import java.util.HashMap;
@@ -39,13 +37,7 @@ final class MessageDecoder {
   private final NumberReader[] sampleNumbers;
   private final NumberReader[] messageNumbers;
   private final byte[] scratch = new byte[TextDictionary.WIDTH];
-  private final JsonFactory json =
-      JsonFactory.builder()
-          .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-          .disable(JsonFactory.Feature.CHARSET_DETECTION)
-          .enable(StreamReadFeature.USE_FAST_DOUBLE_PARSER)
-          .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
-          .build();
+  private final SampleParser.Factory json = new SampleParser.Factory();
 
   MessageDecoder(MessageSpec spec, ColumnBatch batch) {
     this.spec = spec;
@@ -94,7 +86,7 @@ final class MessageDecoder {
           "too_large", body.length + " bytes, at most " + spec.maxMessageBytes() + " are accepted");
     }
     batch.begin();
-    try (JsonParser parser = json.createParser(body)) {
+    try (SampleParser parser = json.open(body)) {
       readMessage(parser, key);
     } catch (JsonProcessingException e) {
       throw new Reject("not_json", describe(e));
@@ -106,7 +98,7 @@ final class MessageDecoder {
     batch.commit(key, body.length, arrivalMs, offset);
   }
 
-  private void readMessage(JsonParser parser, String key) throws IOException, Reject {
+  private void readMessage(SampleParser parser, String key) throws IOException, Reject {
     if (parser.nextToken() != JsonToken.START_OBJECT) {
       throw new Reject("not_json", "the message is not a JSON object");
     }
@@ -238,7 +230,7 @@ final class MessageDecoder {
     throw new Reject("out_of_range", name + " does not fit 64 bits");
   }
 
-  private void readSamples(JsonParser parser, JsonToken start) throws IOException, Reject {
+  private void readSamples(SampleParser parser, JsonToken start) throws IOException, Reject {
     if (start != JsonToken.START_OBJECT) {
       throw new Reject("missing_t", "samples is not an object");
     }
@@ -267,38 +259,51 @@ final class MessageDecoder {
     }
   }
 
-  private void readTimes(JsonParser parser, JsonToken start) throws IOException, Reject {
+  private void readTimes(SampleParser parser, JsonToken start) throws IOException, Reject {
     if (start != JsonToken.START_ARRAY) {
       throw new Reject("missing_t", "samples.t is not an array");
     }
     long last = Long.MIN_VALUE;
-    for (JsonToken value; (value = parser.nextToken()) != JsonToken.END_ARRAY; ) {
+    while (true) {
+      int from = batch.openTimes();
+      boolean full = batch.takeTimes(parser);
+      for (int i = from; i < batch.openTimes(); i++) {
+        last = checkedTime(batch.openTime(i), i, last);
+      }
+      if (full) {
+        continue;
+      }
+      JsonToken value = parser.nextToken();
+      if (value == JsonToken.END_ARRAY) {
+        return;
+      }
       int index = batch.openTimes();
       if (value != JsonToken.VALUE_NUMBER_INT) {
         throw new Reject("not_a_number", "t[" + index + "] is not an integer");
       }
-      long time = time(parser, index);
-      if (time < last) {
-        throw new Reject(
-            "time_order", "t[" + index + "] = " + time + " is before " + last + ", the one before");
-      }
-      last = time;
-      batch.addTime(time);
+      last = checkedTime(longValue(parser, index), index, last);
+      batch.addTime(last);
     }
   }
 
-  private long time(JsonParser parser, int index) throws IOException, Reject {
-    long time;
+  private static long longValue(JsonParser parser, int index) throws IOException, Reject {
     try {
-      time = parser.getLongValue();
+      return parser.getLongValue();
     } catch (InputCoercionException e) {
       throw new Reject("time_out_of_range", "t[" + index + "] does not fit 64 bits");
     }
+  }
+
+  private long checkedTime(long time, int index, long last) throws Reject {
     if (time < spec.earliestMs() || time > spec.latestMs()) {
       throw new Reject(
           "time_out_of_range",
           "t[" + index + "] = " + time + " is outside " + spec.earliestMs() + ".."
               + spec.latestMs());
+    }
+    if (time < last) {
+      throw new Reject(
+          "time_order", "t[" + index + "] = " + time + " is before " + last + ", the one before");
     }
     return time;
   }
@@ -337,13 +342,13 @@ final class MessageDecoder {
     if (arrivalMs <= 0) {
       return;
     }
-    long behind = arrivalMs - batch.firstOpenTime();
+    long behind = arrivalMs - batch.openTime(0);
     if (spec.allowedLatenessMs() > 0 && behind > spec.allowedLatenessMs()) {
       throw new Reject(
           "too_late",
           "t[0] is " + behind + " ms before the arrival, at most " + spec.allowedLatenessMs());
     }
-    long ahead = batch.lastOpenTime() - arrivalMs;
+    long ahead = batch.openTime(batch.openTimes() - 1) - arrivalMs;
     if (ahead > spec.maxAheadMs()) {
       throw new Reject(
           "ahead_of_clock",

@@ -19,25 +19,42 @@ final class NumberReader {
     this.max = max == null ? Double.MAX_VALUE : max;
   }
 
-  void readArray(JsonParser parser, SampleColumn column) throws IOException, Reject {
-    for (JsonToken value; (value = parser.nextToken()) != JsonToken.END_ARRAY; ) {
+  void readArray(SampleParser parser, SampleColumn column) throws IOException, Reject {
+    while (true) {
+      column.reserve();
+      int from = column.next();
+      int to = parser.takeNumbers(column.numbers(), from);
+      for (int i = from; i < to; i++) {
+        checked(column.numbers()[i], column.added() + i - from);
+      }
+      column.added(to - from);
+      if (to == column.numbers().length) {
+        continue;
+      }
+      JsonToken value = parser.nextToken();
+      if (value == JsonToken.END_ARRAY) {
+        return;
+      }
       column.add(read(parser, value, column.added()));
     }
   }
 
   double read(JsonParser parser, JsonToken value, int index) throws IOException, Reject {
     if (value == JsonToken.VALUE_NUMBER_FLOAT || value == JsonToken.VALUE_NUMBER_INT) {
-      double number = parser.getDoubleValue();
-      if (number >= min && number <= max) {
-        return number;
-      }
-      throw new Reject(
-          "out_of_range", where(index) + " = " + number + " is outside " + min + ".." + max);
+      return checked(parser.getDoubleValue(), index);
     }
     if (value == JsonToken.VALUE_NULL) {
       return Double.NaN;
     }
     throw new Reject("not_a_number", where(index) + " is " + described(value));
+  }
+
+  private double checked(double number, int index) throws Reject {
+    if (number >= min && number <= max) {
+      return number;
+    }
+    throw new Reject(
+        "out_of_range", where(index) + " = " + number + " is outside " + min + ".." + max);
   }
 
   private String where(int index) {

@@ -28,6 +28,10 @@ record OutputSpec(
     String keyPrefix,
     String eventMs) {
 
+  OutputSpec {
+    keyPrefix = keyPrefix == null ? "" : keyPrefix;
+  }
+
   enum Kind {
     @JsonProperty("table")
     TABLE,

@@ -2,6 +2,11 @@ package io.kappafleet.columnar;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -130,6 +135,58 @@ class MessageDecoderTest {
   }
 
   @Test
+  void blanksMayStandBetweenTheElements() {
+    accept(
+        "{\"vehicle_id\": \"v1\", \"samples\": {\"t\": [1700000000000 , 1700000000001,\n1700000000002 ,"
+            + "\t1700000000003, 1700000000004 ], \"odometer\": [ 1 ,2, -3.5e0,\n4 , null ]}}");
+    assertThat(Arrays.copyOf(batch.times(), 5)).containsExactly(T, T + 1, T + 2, T + 3, T + 4);
+    assertThat(numbers(1)).containsExactly(1, 2, -3.5, 4, Double.NaN);
+  }
+
+  /** What is accepted is JSON, and its values are those that a general parser reads. */
+  @Test
+  void mutatedMessagesAgreeWithAGeneralParser() throws Exception {
+    ObjectMapper general =
+        JsonMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
+    Random random = new Random(11);
+    String letters = "0123456789.,-+eE []{}\"nul:t";
+    int accepted = 0;
+    for (int i = 0; i < 100_000; i++) {
+      StringBuilder text = new StringBuilder(randomMessage(random));
+      for (int change = random.nextInt(3); change > 0; change--) {
+        char letter = letters.charAt(random.nextInt(letters.length()));
+        int at = 18 + random.nextInt(text.length() - 18);
+        switch (random.nextInt(3)) {
+          case 0 -> text.setCharAt(at, letter);
+          case 1 -> text.insert(at, letter);
+          default -> text.deleteCharAt(at);
+        }
+      }
+      batch.clear();
+      if (reason(text.toString(), "v1", 0) == null) {
+        accepted++;
+        JsonNode samples = general.readTree(text.toString()).get("samples");
+        assertThat(values(samples.get("t"), batch.sampleCount()))
+            .isEqualTo(Arrays.stream(batch.times(), 0, batch.sampleCount()).asDoubleStream().toArray());
+        assertThat(values(samples.get("speed"), batch.sampleCount())).isEqualTo(numbers(0));
+      }
+    }
+    assertThat(accepted).isBetween(30_000, 90_000);
+  }
+
+  private static double[] values(JsonNode array, int count) {
+    double[] values = new double[count];
+    Arrays.fill(values, Double.NaN);
+    for (int i = 0; array != null && i < array.size(); i++) {
+      values[i] = array.get(i).isNull() ? Double.NaN : Double.parseDouble(array.get(i).asText());
+    }
+    return values;
+  }
+
+  @Test
   void randomNumbersAreThoseOfTheStandardParser() {
     Random random = new Random(7);
     for (int i = 0; i < 20_000; i++) {
@@ -168,6 +225,18 @@ class MessageDecoderTest {
         "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[.5]}}",
         "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[+1]}}",
         "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1,]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1 2]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1,,2]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[,1]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[-]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[-01]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1.5.5]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1-2]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000,],\"speed\":[1]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000 1700000000001]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[1",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000",
         "{'vehicle_id':'v1'}",
         "{\"vehicle_id\":\"v1\" \"samples\":{}}",
         "{\"vehicle_id\":\"v1\",\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000]}}",
