@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,6 @@ class Cassandra(Server):
         """Whether it answers a CQL query."""
         if not answers(self._ports.cql):
             return False
-        # The driver warns at length of what is wanted here: one host, no version given, refused while starting.
-        logging.getLogger("cassandra").setLevel(logging.CRITICAL)
         from cassandra import DriverException
         from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
         from cassandra.policies import RoundRobinPolicy
@@ -138,11 +137,13 @@ class Cassandra(Server):
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         )
         try:
-            return cluster.connect().execute("SELECT release_version FROM system.local").one() is not None
+            with _quiet(logging.getLogger("cassandra")):
+                row = cluster.connect().execute("SELECT release_version FROM system.local").one()
         except (NoHostAvailable, DriverException, OSError):
             return False
         finally:
             cluster.shutdown()
+        return row is not None
 
     def _help_in_a_chroot(self, java: Path, jars: Path) -> list[str]:
         if is_on_a_known_mount(self._folder):
@@ -197,6 +198,17 @@ class Cassandra(Server):
             "memtable_flush_writers": 1,
             "native_transport_max_threads": 32,
         }
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """The driver warns at length of what is wanted here: one host, no version given, refused while it starts."""
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _jars(environment: Mapping[str, str]) -> Path:
