@@ -2,7 +2,7 @@
 
 Runs in this process (``kappafleet run driver_stats``) and on any cluster::
 
-    flink run -py jobs/driver_stats/job.py -pyfs . --source rabbitmq: --sink cassandra: --set trip.stop_s=0
+    flink run -py jobs/driver_stats/job.py --source rabbitmq: --sink cassandra: --set trip.stop_s=0
 """
 
 from __future__ import annotations
