@@ -31,7 +31,7 @@ def test_everything_that_is_copied_is_in_a_fresh_clone() -> None:
 
     assert {path.split("/")[3] for path in files if path.count("/") > 3} == set(_PACKAGES)
     assert "/opt/kappafleet/jobs/driver_stats/job.py" in files
-    assert not [path for path in files if path.endswith(".java")]
+    assert not [path for path in files if path.startswith("/opt/kappafleet/connectors/java")]
 
 
 def test_a_copy_of_what_is_not_there_is_noticed() -> None:
