@@ -226,6 +226,10 @@ class TestHarshEvents:
         assert (row["start_ms"] - T0, row["end_ms"] - T0, row["duration_s"]) == (1000, 3000, 2)
         assert (row["peak"], row["speed_kmh"], row["n_samples"]) == (5.0, 50, 3)
 
+    def test_a_value_at_the_re_arm_level_continues_it(self):
+        rows = events(drive(60, 60, 60, accel_x=[4, 2, 1.9]), "harsh.accel_ms2=4", "harsh.rearm_ratio=0.5")
+        assert [row["n_samples"] for row in rows] == [2]
+
     def test_each_axis_has_its_own_event(self):
         rows = events(drive(60, 60, accel_x=[4, 0], accel_y=[-6, 0]))
         assert [(row["type"], row["peak"], row["severity"]) for row in rows] == [
@@ -304,3 +308,19 @@ class TestAdvance:
         row = harness.tables()["vehicle_live"]["f", "v"]
         assert (row["event_ms"] - T0, row["state"], row["heading"], row["trip_start"]) == (800, 1, 91, T0)
         assert len(harness.rows["vehicle_live"]) == 2, "the second came within a second of the first"
+
+
+def test_more_rows_than_there_is_room_for_are_all_written():
+    """The kernel stops in the middle of a message when its rows are nearly full, and goes on with more room."""
+    accel = [4.0, 0.0] * 300
+    messages = list(cut_into(drive(*[60] * 600, step_s=70, accel_x=accel), 250))
+    roomy = VehicleHarness()
+    roomy.feed(messages)
+    tight = VehicleHarness()
+    tight.operator._capacity = 0
+    tight.operator._grow(1)
+    tight.feed(messages)
+    for harness in (roomy, tight):
+        harness.advance()
+    assert len(roomy.rows["driver_event"]) == 300
+    assert tight.rows == roomy.rows
