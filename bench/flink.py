@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from kappafleet import places
 from kappafleet.flink_home import prepare
-
-if TYPE_CHECKING:
-    from pyflink.common import Configuration
 
 
 def use_own_flink() -> None:
@@ -22,11 +18,9 @@ def use_own_flink() -> None:
     os.environ["FLINK_LOG_DIR"] = str(log)
 
 
-def configuration(**more: str) -> Configuration:
+def settings(**more: str) -> dict[str, str]:
     """Flink's settings: those of ``kappafleet run`` for files, and more (``a__b`` stands for ``a.b``)."""
-    from pyflink.common import Configuration
-
-    settings = {
+    return {
         "python.execution-mode": "thread",
         "python.executable": sys.executable,
         "pipeline.object-reuse": "true",
@@ -34,8 +28,5 @@ def configuration(**more: str) -> Configuration:
         "taskmanager.bind-host": "127.0.0.1",
         "rest.bind-address": "127.0.0.1",
         "restart-strategy.type": "none",
+        **{name.replace("__", "."): value for name, value in more.items()},
     }
-    made = Configuration()
-    for name, value in (settings | {name.replace("__", "."): value for name, value in more.items()}).items():
-        made.set_string(name, value)
-    return made

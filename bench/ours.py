@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bench.flink import configuration, use_own_flink
+from bench.flink import settings, use_own_flink
 from kappafleet.launch import Launch, launch
 
 CHECKPOINT_INTERVAL = "2 s"
@@ -24,9 +24,7 @@ def main(source: Path, folder: Path, checkpoints: bool = True) -> None:
             "execution__checkpointing__interval": CHECKPOINT_INTERVAL,
             "execution__checkpointing__dir": (folder / "checkpoints").absolute().as_uri(),
         }
-    launch(
-        Launch("driver_stats", f"file:{source}", f"file:{folder}", parallelism=1), configuration(**durable)
-    )
+    launch(Launch("driver_stats", f"file:{source}", f"file:{folder}", parallelism=1), settings(**durable))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from pyflink.common import Encoder, Types, WatermarkStrategy
+from pyflink.common import Configuration, Encoder, Types, WatermarkStrategy
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink, FileSource, StreamFormat
 from pyflink.datastream.state import ValueStateDescriptor
 
-from bench.flink import configuration, use_own_flink
+from bench.flink import settings, use_own_flink
 from bench.plain_records import Part, Telemetry, Vehicle, VehicleOf, Windows
 from bench.plain_stats import VehicleStatistics, add_part, finish_driver
 from jobs.driver_stats.settings import Settings
@@ -128,7 +128,10 @@ def build(env: StreamExecutionEnvironment, source: Path, folder: Path) -> None:
 def main(source: Path, folder: Path) -> None:
     """Runs the job to the end of its input."""
     use_own_flink()
-    env = StreamExecutionEnvironment.get_execution_environment(configuration(parallelism__default="1"))
+    configuration = Configuration()
+    for name, value in settings(parallelism__default="1").items():
+        configuration.set_string(name, value)
+    env = StreamExecutionEnvironment.get_execution_environment(configuration)
     build(env, source.absolute(), folder.absolute())
     env.execute("plain PyFlink")
 
