@@ -28,9 +28,11 @@ final class ChainedPython {
           && !(operator instanceof ColumnarKeyedProcess)) {
         throw new SuppressRestartsException(
             new IllegalStateException(
-                "the Python function '" + chained.getOperatorName()
+                "the Python function '"
+                    + chained.getOperatorName()
                     + "' is chained to the columnar operator, and would stop it for ever: call"
-                    + " disable_chaining() on it, or key the stream with connectors.keyed.keyed()"));
+                    + " disable_chaining() on it, or key the stream with"
+                    + " connectors.keyed.keyed()"));
       }
     }
   }

@@ -13,15 +13,18 @@ import org.apache.flink.python.PythonOptions;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.streaming.api.graph.StreamConfig;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.InternalTimeServiceManager;
 import org.apache.flink.streaming.api.operators.InternalTimer;
 import org.apache.flink.streaming.api.operators.InternalTimerService;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.operators.Output;
 import org.apache.flink.streaming.api.operators.Triggerable;
 import org.apache.flink.streaming.api.operators.python.embedded.AbstractEmbeddedPythonFunctionOperator;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.runtime.tasks.StreamTask;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
 
 /**
@@ -71,6 +74,14 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     this.specJson = specJson;
   }
 
+  /** Looks at its chain here, because Flink forgets the chain's configuration before {@link #open}. */
+  @Override
+  protected void setup(
+      StreamTask<?, ?> task, StreamConfig config, Output<StreamRecord<byte[]>> output) {
+    ChainedPython.refuse(task.getConfiguration(), task.getUserCodeClassLoader());
+    super.setup(task, config, output);
+  }
+
   @Override
   public void open() throws Exception {
     spec = ColumnarSpec.parse(specJson);
@@ -82,7 +93,6 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     firedTimes = new long[64];
     metrics = new ColumnarMetrics(getMetricGroup());
     timers = getInternalTimerService("columnar", VoidNamespaceSerializer.INSTANCE, this);
-    ChainedPython.refuse(getContainingTask().getConfiguration(), getUserCodeClassloader());
     // There is no other way to run this operator, whatever the environment's default is.
     config.set(PythonOptions.PYTHON_EXECUTION_MODE, "thread");
     try {
@@ -106,8 +116,7 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
         new KeyedRows(
             this::setCurrentKey,
             getRuntimeContext()
-                .getState(
-                    new ValueStateDescriptor<>("row", BytePrimitiveArraySerializer.INSTANCE)),
+                .getState(new ValueStateDescriptor<>("row", BytePrimitiveArraySerializer.INSTANCE)),
             timers,
             function,
             layout);
@@ -127,8 +136,7 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
       metrics.rejects.inc();
       output.collect(
           new StreamRecord<>(
-              rejects.encode(
-                  record.f1, record.f2, record.f3, record.f4, reject.getMessage())));
+              rejects.encode(record.f1, record.f2, record.f3, record.f4, reject.getMessage())));
       return;
     }
     elementCount = batch.messages();
@@ -215,9 +223,14 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     idleRounds = progress ? 0 : idleRounds + 1;
     if (idleRounds > MAX_IDLE_ROUNDS) {
       throw new IllegalStateException(
-          "timers() of " + spec.module() + "." + spec.className()
-              + " keeps asking for timers that have fired already, such as " + firedTimes[0]
-              + " of key " + firedKeys.get(0));
+          "timers() of "
+              + spec.module()
+              + "."
+              + spec.className()
+              + " keeps asking for timers that have fired already, such as "
+              + firedTimes[0]
+              + " of key "
+              + firedKeys.get(0));
     }
     firedKeys.clear();
   }

@@ -67,7 +67,8 @@ record ColumnarSpec(
         checkTable(output);
       }
     }
-    int topLevel = 3 + message.texts().size() + message.integers().size() + message.numbers().size();
+    int topLevel =
+        3 + message.texts().size() + message.integers().size() + message.numbers().size();
     require(
         message.maxIdBytes() >= 1 && message.maxIdBytes() <= TextDictionary.WIDTH,
         "max_id_bytes must be from 1 to " + TextDictionary.WIDTH);
@@ -80,21 +81,34 @@ record ColumnarSpec(
     TableSpec table = tables.get(output.table());
     require(
         output.columns().size() == table.columns().size(),
-        what + "table " + table.name() + " has " + table.columns().size() + " columns, the output "
+        what
+            + "table "
+            + table.name()
+            + " has "
+            + table.columns().size()
+            + " columns, the output "
             + output.columns().size());
     for (int i = 0; i < table.columns().size(); i++) {
       TableSpec.Column column = table.columns().get(i);
       OutputSpec.Conversion conversion = output.columns().get(i).conversion();
       require(
           fits(conversion, column.type()),
-          what + "column " + table.name() + "." + column.name() + " is " + column.type()
-              + " and cannot hold a " + conversion);
+          what
+              + "column "
+              + table.name()
+              + "."
+              + column.name()
+              + " is "
+              + column.type()
+              + " and cannot hold a "
+              + conversion);
     }
   }
 
   private static boolean fits(OutputSpec.Conversion conversion, String cqlType) {
     return switch (conversion) {
-      case KEY, TEXT, TEXT_OR_KEY, MONTH, YEAR, ENUM, CONST -> oneOf(cqlType, "text", "varchar", "ascii");
+      case KEY, TEXT, TEXT_OR_KEY, MONTH, YEAR, ENUM, CONST ->
+          oneOf(cqlType, "text", "varchar", "ascii");
       case DAY -> oneOf(cqlType, "text", "varchar", "ascii", "date");
       case INT -> oneOf(cqlType, "int");
       case BIGINT -> oneOf(cqlType, "bigint");

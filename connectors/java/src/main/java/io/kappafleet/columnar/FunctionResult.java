@@ -41,7 +41,9 @@ final class FunctionResult {
   /** The key of each row of an output; null without rows. */
   IntBuffer keyIndex(int output) {
     byte[] bytes = (byte[]) parts[3 + 2 * output];
-    return bytes == null ? null : ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
+    return bytes == null
+        ? null
+        : ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
   }
 
   byte[] rows(int output) {

@@ -14,8 +14,8 @@ import org.apache.flink.streaming.api.operators.InternalTimerService;
  * The state of the keys of one call: from Flink to the {@link Arena} before it, back after it, each
  * with its one event-time timer.
  *
- * <p>A stored value is {@code { int64 timer, int32 version, row }}, little endian. Every write makes
- * a new array: the heap backend's snapshots keep references to the old ones.
+ * <p>A stored value is {@code { int64 timer, int32 version, row }}, little endian. Every write
+ * makes a new array: the heap backend's snapshots keep references to the old ones.
  */
 final class KeyedRows {
   /** The timer of a key that has none. */
@@ -88,8 +88,14 @@ final class KeyedRows {
     }
     if (storedVersion >= version) {
       throw new IllegalStateException(
-          "a state row has version " + storedVersion + " and " + (stored.length - HEADER)
-              + " bytes, this job reads version " + version + " of " + rowBytes
+          "a state row has version "
+              + storedVersion
+              + " and "
+              + (stored.length - HEADER)
+              + " bytes, this job reads version "
+              + version
+              + " of "
+              + rowBytes
               + " bytes: start the job that wrote it, or replay from the log");
     }
     byte[] old = new byte[stored.length - HEADER];
@@ -97,7 +103,11 @@ final class KeyedRows {
     byte[] row = function.upgrade(storedVersion, old);
     if (row.length != rowBytes) {
       throw new IllegalStateException(
-          "upgrade() from version " + storedVersion + " returned " + row.length + " bytes, not "
+          "upgrade() from version "
+              + storedVersion
+              + " returned "
+              + row.length
+              + " bytes, not "
               + rowBytes);
     }
     arena.write(at, row, 0, rowBytes);

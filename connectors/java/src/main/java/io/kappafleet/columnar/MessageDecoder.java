@@ -12,8 +12,9 @@ import java.util.Map;
 /**
  * Decodes messages into the columns of a {@link ColumnBatch}, or says why not.
  *
- * <p>The first fault in the order of the message's bytes decides the reason. Whatever the bytes are,
- * the outcome is a committed message or a {@link Reject}, and a refused message leaves no trace.
+ * <p>The first fault in the order of the message's bytes decides the reason. Whatever the bytes
+ * are, the outcome is a committed message or a {@link Reject}, and a refused message leaves no
+ * trace.
  */
 final class MessageDecoder {
   private enum Part {
@@ -25,7 +26,9 @@ final class MessageDecoder {
     NUMBER
   }
 
-  /** A declared field: what it is, its index among its kind, and its bit in the set of those seen. */
+  /**
+   * A declared field: what it is, its index among its kind, and its bit in the set of those seen.
+   */
   private record Field(Part part, int index, long bit) {}
 
   private static final Field TIMES = new Field(Part.SAMPLES, -1, 1);
@@ -298,7 +301,13 @@ final class MessageDecoder {
     if (time < spec.earliestMs() || time > spec.latestMs()) {
       throw new Reject(
           "time_out_of_range",
-          "t[" + index + "] = " + time + " is outside " + spec.earliestMs() + ".."
+          "t["
+              + index
+              + "] = "
+              + time
+              + " is outside "
+              + spec.earliestMs()
+              + ".."
               + spec.latestMs());
     }
     if (time < last) {

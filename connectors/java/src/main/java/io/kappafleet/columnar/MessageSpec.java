@@ -6,7 +6,8 @@ import java.util.List;
 /**
  * What a message must look like, and which of its fields become columns.
  *
- * @param schemaId the only value accepted in {@code schema}; a message without the field is accepted
+ * @param schemaId the only value accepted in {@code schema}; a message without the field is
+ *     accepted
  * @param idField name of the field that holds the key
  * @param texts message-level texts
  * @param integers message-level integers

@@ -13,8 +13,8 @@ import java.util.List;
  * @param writeUs field with the write timestamp in microseconds
  * @param columns one entry for each column of the table, in its order
  * @param keyField text field that keys the stream
- * @param keyPrefix where that field is empty, this and the message's key are the stream's key; empty
- *     for an empty key
+ * @param keyPrefix where that field is empty, this and the message's key are the stream's key;
+ *     empty for an empty key
  * @param eventMs field with the stream record's timestamp
  */
 record OutputSpec(

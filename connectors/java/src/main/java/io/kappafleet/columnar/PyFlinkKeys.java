@@ -15,7 +15,8 @@ import org.apache.flink.types.Row;
  * pemja 0.5.7), and it would cost a call into Python per record.
  */
 public final class PyFlinkKeys {
-  private static final TypeInformation<Row> TYPE = Types.ROW(Types.STRING, ColumnarStreams.ROW_TYPE);
+  private static final TypeInformation<Row> TYPE =
+      Types.ROW(Types.STRING, ColumnarStreams.ROW_TYPE);
 
   private PyFlinkKeys() {}
 

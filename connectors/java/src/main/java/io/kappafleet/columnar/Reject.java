@@ -1,6 +1,8 @@
 package io.kappafleet.columnar;
 
-/** Why a message was refused: a stable code, a colon, and what was found. Carries no stack trace. */
+/**
+ * Why a message was refused: a stable code, a colon, and what was found. Carries no stack trace.
+ */
 final class Reject extends Exception {
   private static final long serialVersionUID = 1L;
 

@@ -77,14 +77,26 @@ record RowLayout(int bytes, Map<String, Field> fields) {
     Field field = fields.get(name);
     if (field == null) {
       throw new IllegalArgumentException(
-          "output " + output + ": the function's rows have no field '" + name + "', only "
+          "output "
+              + output
+              + ": the function's rows have no field '"
+              + name
+              + "', only "
               + fields.keySet());
     }
     boolean sized = field.kind() == 'S' || field.size() <= 8;
     if (kinds.indexOf(field.kind()) < 0 || !sized) {
       throw new IllegalArgumentException(
-          "output " + output + ": field '" + name + "' is of numpy kind " + field.kind()
-              + field.size() + " where one of '" + kinds + "' is needed");
+          "output "
+              + output
+              + ": field '"
+              + name
+              + "' is of numpy kind "
+              + field.kind()
+              + field.size()
+              + " where one of '"
+              + kinds
+              + "' is needed");
     }
     return field;
   }

@@ -29,7 +29,11 @@ final class RowOutputs {
     for (OutputSpec wanted : spec.outputs()) {
       if (!layout.outputs().containsKey(wanted.rows())) {
         throw new IllegalArgumentException(
-            "output " + wanted.name() + " reads '" + wanted.rows() + "', the function has "
+            "output "
+                + wanted.name()
+                + " reads '"
+                + wanted.rows()
+                + "', the function has "
                 + layout.outputs().keySet());
       }
     }
@@ -51,8 +55,7 @@ final class RowOutputs {
   private Target table(OutputSpec wanted, RowLayout layout, ColumnarSpec spec) {
     RowEncoder encoder = new RowEncoder(wanted, layout, spec.tables().get(wanted.table()));
     encoders.add(encoder);
-    return (rows, row, key) ->
-        output.collect(new StreamRecord<>(encoder.encode(rows, row, key)));
+    return (rows, row, key) -> output.collect(new StreamRecord<>(encoder.encode(rows, row, key)));
   }
 
   private Target stream(OutputSpec wanted, RowLayout layout) {

@@ -13,10 +13,10 @@ import com.fasterxml.jackson.core.sym.ByteQuadsCanonicalizer;
  * of a message.
  *
  * <p>Between the elements of an array {@link #takeNumbers} may be asked instead of {@link
- * #nextToken}: it takes numbers of at most 15 digits without an exponent and leaves everything else,
- * faults included, to Jackson. The value is the one that {@link Double#parseDouble} gives: the
- * digits without the point are an exact double, so is the power of ten by which they are divided,
- * and the one division of two exact values is correctly rounded (Clinger 1990).
+ * #nextToken}: it takes numbers of at most 15 digits without an exponent and leaves everything
+ * else, faults included, to Jackson. The value is the one that {@link Double#parseDouble} gives:
+ * the digits without the point are an exact double, so is the power of ten by which they are
+ * divided, and the one division of two exact values is correctly rounded (Clinger 1990).
  */
 final class SampleParser extends UTF8StreamJsonParser {
   private static final int MAX_DIGITS = 15;
@@ -25,8 +25,7 @@ final class SampleParser extends UTF8StreamJsonParser {
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15
   };
 
-  private SampleParser(
-      IOContext context, int features, ByteQuadsCanonicalizer names, byte[] body) {
+  private SampleParser(IOContext context, int features, ByteQuadsCanonicalizer names, byte[] body) {
     super(context, features, null, null, names, body, 0, body.length, 0, false);
   }
 

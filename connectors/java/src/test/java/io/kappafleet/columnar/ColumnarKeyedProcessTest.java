@@ -29,10 +29,10 @@ class ColumnarKeyedProcessTest {
           {"vehicle_id":"v1","driver_id":"Jörg","seq":3,"lat":-0.5,
            "samples":{"t":[1700000000000,1700000000001],"speed":[1.5,2],"ignition":[false,true]}}
           """);
-      operator.send("v2", "{\"vehicle_id\":\"v2\",\"fleet_id\":\"f\",\"samples\":{\"t\":[1700000000005]}}");
       operator.send(
-          "v1",
-          "{\"vehicle_id\":\"v1\",\"samples\":{\"odometer\":[7],\"t\":[1700000000006]}}");
+          "v2", "{\"vehicle_id\":\"v2\",\"fleet_id\":\"f\",\"samples\":{\"t\":[1700000000005]}}");
+      operator.send(
+          "v1", "{\"vehicle_id\":\"v1\",\"samples\":{\"odometer\":[7],\"t\":[1700000000006]}}");
       operator.harness.processWatermark(new Watermark(18));
       operator.send("v1", "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000007]}}");
       operator.harness.endInput();
@@ -182,7 +182,8 @@ class ColumnarKeyedProcessTest {
   void aRefusedMessageBecomesARowAndItsNeighboursAreCounted() throws Exception {
     try (Operator operator = Operator.open("Counting")) {
       operator.drive("v1", T, 2, 1);
-      operator.send("v1", "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[NaN]}}");
+      operator.send(
+          "v1", "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speed\":[NaN]}}");
       operator.send("", new byte[0]);
       operator.send("v1", new byte[10 << 20]);
       operator.drive("v1", T + 2000, 2, 1);
@@ -192,7 +193,9 @@ class ColumnarKeyedProcessTest {
       assertThat(rows).hasSize(4).last().isEqualTo("v1 1700000010000 4 4.0 timer");
       assertThat(rows.get(0)).startsWith("1970-01-01 telemetry-0 0 1 not_json: ");
       assertThat(rows.get(1)).startsWith("1970-01-01 telemetry-0 0 2 not_json: ");
-      assertThat(rows.get(2)).startsWith("1970-01-01 telemetry-0 0 3 too_large: ").contains(" #65536 10485760 ");
+      assertThat(rows.get(2))
+          .startsWith("1970-01-01 telemetry-0 0 3 too_large: ")
+          .contains(" #65536 10485760 ");
     }
   }
 

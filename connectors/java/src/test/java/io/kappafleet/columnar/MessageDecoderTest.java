@@ -101,7 +101,8 @@ class MessageDecoderTest {
   void textsAreEncodedOnceForABatch() {
     for (int i = 0; i < 300; i++) {
       accept(
-          "{\"vehicle_id\":\"v1\",\"driver_id\":\"d" + i % 100
+          "{\"vehicle_id\":\"v1\",\"driver_id\":\"d"
+              + i % 100
               + "\",\"samples\":{\"t\":[1700000000000]}}");
     }
     assertThat(batch.dictionaries[0].size()).isEqualTo(100);
@@ -115,16 +116,29 @@ class MessageDecoderTest {
   void aTextMayFillItsWholeWidth() {
     String wide = "ä".repeat(32);
     accept(
-        "{\"vehicle_id\":\"v1\",\"driver_id\":\"" + wide + "\",\"samples\":{\"t\":["
-            + T + "]}}");
+        "{\"vehicle_id\":\"v1\",\"driver_id\":\"" + wide + "\",\"samples\":{\"t\":[" + T + "]}}");
     assertThat(text(0, 0)).isEqualTo(wide);
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "0", "-0.0", "-0", "12", "1.5", "0.1", "3.141592653589793", "1e-5", "2.5E+3", "399.99999999",
-        "4.35", "0.000001", "123.456789012345678", "1e-400", "2.2250738585072011e-308", "100000e-5"
+        "0",
+        "-0.0",
+        "-0",
+        "12",
+        "1.5",
+        "0.1",
+        "3.141592653589793",
+        "1e-5",
+        "2.5E+3",
+        "399.99999999",
+        "4.35",
+        "0.000001",
+        "123.456789012345678",
+        "1e-400",
+        "2.2250738585072011e-308",
+        "100000e-5"
       })
   void numbersAreThoseOfTheStandardParser(String number) {
     accept(message("\"t\":[1700000000000],\"odometer\":[" + number + "]"));
@@ -137,8 +151,9 @@ class MessageDecoderTest {
   @Test
   void blanksMayStandBetweenTheElements() {
     accept(
-        "{\"vehicle_id\": \"v1\", \"samples\": {\"t\": [1700000000000 , 1700000000001,\n1700000000002 ,"
-            + "\t1700000000003, 1700000000004 ], \"odometer\": [ 1 ,2, -3.5e0,\n4 , null ]}}");
+        "{\"vehicle_id\": \"v1\", \"samples\": {\"t\": [1700000000000 , 1700000000001,\n"
+            + "1700000000002 ,\t1700000000003, 1700000000004 ], \"odometer\": [ 1 ,2, -3.5e0,\n"
+            + "4 , null ]}}");
     assertThat(Arrays.copyOf(batch.times(), 5)).containsExactly(T, T + 1, T + 2, T + 3, T + 4);
     assertThat(numbers(1)).containsExactly(1, 2, -3.5, 4, Double.NaN);
   }
@@ -170,7 +185,8 @@ class MessageDecoderTest {
         accepted++;
         JsonNode samples = general.readTree(text.toString()).get("samples");
         assertThat(values(samples.get("t"), batch.sampleCount()))
-            .isEqualTo(Arrays.stream(batch.times(), 0, batch.sampleCount()).asDoubleStream().toArray());
+            .isEqualTo(
+                Arrays.stream(batch.times(), 0, batch.sampleCount()).asDoubleStream().toArray());
         assertThat(values(samples.get("speed"), batch.sampleCount())).isEqualTo(numbers(0));
       }
     }
@@ -361,7 +377,8 @@ class MessageDecoderTest {
 
   @Test
   void aReasonStaysShort() {
-    String reason = reason(message("\"t\":[1700000000000]").replace("v1", "v".repeat(60)), "k".repeat(9999), 0);
+    String reason =
+        reason(message("\"t\":[1700000000000]").replace("v1", "v".repeat(60)), "k".repeat(9999), 0);
     assertThat(reason).startsWith("id_mismatch: ").hasSizeLessThan(400);
     assertThat(reason("{\"schema\":\"" + "x".repeat(99_999) + "\"}", "v1", 0)).hasSizeLessThan(400);
   }
@@ -387,7 +404,9 @@ class MessageDecoderTest {
     }
   }
 
-  /** Whatever the bytes, the outcome is a message or a reject, and never the decoder's own fault. */
+  /**
+   * Whatever the bytes, the outcome is a message or a reject, and never the decoder's own fault.
+   */
   @Test
   void mutatedBytesNeverThrow() {
     Random random = new Random(3);
@@ -433,12 +452,19 @@ class MessageDecoderTest {
       speeds.append(comma).append(random.nextInt(9) == 0 ? "null" : random.nextInt(4000) / 10.0);
       ignition.append(comma).append(random.nextBoolean());
     }
-    String driver =
-        random.nextBoolean() ? ",\"driver_id\":\"d" + random.nextInt(1000) + "\"" : "";
+    String driver = random.nextBoolean() ? ",\"driver_id\":\"d" + random.nextInt(1000) + "\"" : "";
     String lat = random.nextBoolean() ? ",\"lat\":" + random.nextInt(90) : "";
     String flags = random.nextBoolean() ? ",\"ignition\":[" + ignition + "]" : "";
-    return "{\"vehicle_id\":\"v1\"" + driver + lat + ",\"samples\":{\"speed\":[" + speeds + "]"
-        + flags + ",\"t\":[" + times + "]}}";
+    return "{\"vehicle_id\":\"v1\""
+        + driver
+        + lat
+        + ",\"samples\":{\"speed\":["
+        + speeds
+        + "]"
+        + flags
+        + ",\"t\":["
+        + times
+        + "]}}";
   }
 
   private static List<Object> snapshot(ColumnBatch batch) {

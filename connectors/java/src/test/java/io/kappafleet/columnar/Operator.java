@@ -23,8 +23,7 @@ import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
 /** The operator with a function of {@code columnar_functions.py} inside Flink's test harness. */
 final class Operator implements AutoCloseable {
   static final long T = 1_700_000_000_000L;
-  private static final Path PYTHON =
-      Path.of("../../.venv/bin/python").toAbsolutePath().normalize();
+  private static final Path PYTHON = Path.of("../../.venv/bin/python").toAbsolutePath().normalize();
 
   final KeyedOneInputStreamOperatorTestHarness<
           String, Tuple5<String, byte[], String, Long, Long>, byte[]>
@@ -49,7 +48,8 @@ final class Operator implements AutoCloseable {
   static Operator open(
       String className, int maxMessages, int maxBytes, long maxDelayMs, OperatorSubtaskState state)
       throws Exception {
-    Operator operator = new Operator(harness(spec(className, maxMessages, maxBytes, maxDelayMs), 1, 0));
+    Operator operator =
+        new Operator(harness(spec(className, maxMessages, maxBytes, maxDelayMs), 1, 0));
     if (state != null) {
       operator.harness.initializeState(state);
     }
@@ -60,7 +60,8 @@ final class Operator implements AutoCloseable {
   /** One of several subtasks that share a state. */
   static Operator subtask(String className, int parallelism, int index, OperatorSubtaskState state)
       throws Exception {
-    Operator operator = new Operator(harness(spec(className, 1000, 512 << 10, 10), parallelism, index));
+    Operator operator =
+        new Operator(harness(spec(className, 1000, 512 << 10, 10), parallelism, index));
     operator.harness.initializeState(state);
     operator.harness.open();
     return operator;
@@ -147,8 +148,13 @@ final class Operator implements AutoCloseable {
     }
     send(
         key,
-        "{\"vehicle_id\":\"" + key + "\",\"driver_id\":\"ann\",\"samples\":{\"t\":[" + times
-            + "],\"speed\":[" + speeds + "]}}");
+        "{\"vehicle_id\":\""
+            + key
+            + "\",\"driver_id\":\"ann\",\"samples\":{\"t\":["
+            + times
+            + "],\"speed\":["
+            + speeds
+            + "]}}");
   }
 
   /** What has come out since the last call: rows as text, watermarks as numbers. */

@@ -50,7 +50,8 @@ class RowEncoderTest {
     "ENUM, word, text, two"
   })
   void textsAreUtf8(Conversion conversion, String field, String type, String expected) {
-    byte[] value = value(row(), type, new Column(conversion, field, "", List.of("zero", "one", "two")));
+    byte[] value =
+        value(row(), type, new Column(conversion, field, "", List.of("zero", "one", "two")));
     assertThat(new String(value, StandardCharsets.UTF_8)).isEqualTo(expected);
   }
 
@@ -60,7 +61,8 @@ class RowEncoderTest {
         .isEqualTo(NOV_21);
     assertThat(ByteBuffer.wrap(value(row(), "timestamp", of(Conversion.TIMESTAMP, "ms"))).getLong())
         .isEqualTo(NOV_21);
-    assertThat(ByteBuffer.wrap(value(row(), "int", of(Conversion.INT, "small"))).getInt()).isEqualTo(-5);
+    assertThat(ByteBuffer.wrap(value(row(), "int", of(Conversion.INT, "small"))).getInt())
+        .isEqualTo(-5);
     assertThat(ByteBuffer.wrap(value(row(), "double", of(Conversion.DOUBLE, "value"))).getDouble())
         .isEqualTo(0.1);
     assertThat(ByteBuffer.wrap(value(row(), "double", of(Conversion.DOUBLE, "half"))).getDouble())
@@ -125,7 +127,8 @@ class RowEncoderTest {
 
   private byte[] encode(ByteBuffer row, String type, Column column) {
     OutputSpec output =
-        new OutputSpec("out", "out", OutputSpec.Kind.TABLE, 3, "write_us", List.of(column), "", "", "");
+        new OutputSpec(
+            "out", "out", OutputSpec.Kind.TABLE, 3, "write_us", List.of(column), "", "", "");
     TableSpec table =
         new TableSpec("t", List.of(new TableSpec.Column("c", type)), List.of("c"), List.of());
     RowEncoder encoder = new RowEncoder(output, layout, table);
