@@ -74,7 +74,9 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     this.specJson = specJson;
   }
 
-  /** Looks at its chain here, because Flink forgets the chain's configuration before {@link #open}. */
+  /**
+   * Looks at its chain here, because Flink forgets the chain's configuration before {@link #open}.
+   */
   @Override
   protected void setup(
       StreamTask<?, ?> task, StreamConfig config, Output<StreamRecord<byte[]>> output) {

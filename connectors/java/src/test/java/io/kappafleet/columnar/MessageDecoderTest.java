@@ -1,14 +1,9 @@
 package io.kappafleet.columnar;
 
+import static io.kappafleet.columnar.Decoding.snapshot;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -158,67 +153,6 @@ class MessageDecoderTest {
     assertThat(numbers(1)).containsExactly(1, 2, -3.5, 4, Double.NaN);
   }
 
-  /** What is accepted is JSON, and its values are those that a general parser reads. */
-  @Test
-  void mutatedMessagesAgreeWithAGeneralParser() throws Exception {
-    ObjectMapper general =
-        JsonMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .build();
-    Random random = new Random(11);
-    String letters = "0123456789.,-+eE []{}\"nul:t";
-    int accepted = 0;
-    for (int i = 0; i < 100_000; i++) {
-      StringBuilder text = new StringBuilder(randomMessage(random));
-      for (int change = random.nextInt(3); change > 0; change--) {
-        char letter = letters.charAt(random.nextInt(letters.length()));
-        int at = 18 + random.nextInt(text.length() - 18);
-        switch (random.nextInt(3)) {
-          case 0 -> text.setCharAt(at, letter);
-          case 1 -> text.insert(at, letter);
-          default -> text.deleteCharAt(at);
-        }
-      }
-      batch.clear();
-      if (reason(text.toString(), "v1", 0) == null) {
-        accepted++;
-        JsonNode samples = general.readTree(text.toString()).get("samples");
-        assertThat(values(samples.get("t"), batch.sampleCount()))
-            .isEqualTo(
-                Arrays.stream(batch.times(), 0, batch.sampleCount()).asDoubleStream().toArray());
-        assertThat(values(samples.get("speed"), batch.sampleCount())).isEqualTo(numbers(0));
-      }
-    }
-    assertThat(accepted).isBetween(30_000, 90_000);
-  }
-
-  private static double[] values(JsonNode array, int count) {
-    double[] values = new double[count];
-    Arrays.fill(values, Double.NaN);
-    for (int i = 0; array != null && i < array.size(); i++) {
-      values[i] = array.get(i).isNull() ? Double.NaN : Double.parseDouble(array.get(i).asText());
-    }
-    return values;
-  }
-
-  @Test
-  void randomNumbersAreThoseOfTheStandardParser() {
-    Random random = new Random(7);
-    for (int i = 0; i < 20_000; i++) {
-      double value = Double.longBitsToDouble(random.nextLong());
-      String text =
-          switch (i % 3) {
-            case 0 -> Double.toString(Double.isFinite(value) ? value : i);
-            case 1 -> Double.toString(random.nextInt(2_000_000) / 1000.0);
-            default -> random.nextLong(1L << 60) + "." + random.nextInt(1_000_000_000);
-          };
-      batch.clear();
-      accept(message("\"t\":[1700000000000],\"odometer\":[" + text + "]"));
-      assertThat(numbers(1)[0]).describedAs(text).isEqualTo(Double.parseDouble(text));
-    }
-  }
-
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -345,11 +279,12 @@ class MessageDecoderTest {
     MessageDecoder limited = new MessageDecoder(Specs.telemetry(Specs.HOUR), columns);
     String body = message("\"t\":[1700000000000,1700000010000]");
 
-    assertThat(reason(limited, body, "v1", 0)).isNull();
-    assertThat(reason(limited, body, "v1", T + Specs.HOUR)).isNull();
-    assertThat(reason(limited, body, "v1", T + Specs.HOUR + 1)).startsWith("too_late: ");
-    assertThat(reason(limited, body, "v1", T + 10_000 - 300_000)).isNull();
-    assertThat(reason(limited, body, "v1", T + 10_000 - 300_001)).startsWith("ahead_of_clock: ");
+    assertThat(Decoding.reason(limited, body, "v1", 0)).isNull();
+    assertThat(Decoding.reason(limited, body, "v1", T + Specs.HOUR)).isNull();
+    assertThat(Decoding.reason(limited, body, "v1", T + Specs.HOUR + 1)).startsWith("too_late: ");
+    assertThat(Decoding.reason(limited, body, "v1", T + 10_000 - 300_000)).isNull();
+    assertThat(Decoding.reason(limited, body, "v1", T + 10_000 - 300_001))
+        .startsWith("ahead_of_clock: ");
     assertThat(reason(body, "v1", T + 1000 * Specs.HOUR)).isNull();
   }
 
@@ -357,7 +292,7 @@ class MessageDecoderTest {
   void tenMegabytesOfGarbageAreRefusedUnread() {
     byte[] garbage = new byte[10 << 20];
     new Random(1).nextBytes(garbage);
-    assertThat(reason(decoder, garbage, "v1", 0)).startsWith("too_large: ");
+    assertThat(Decoding.reason(decoder, garbage, "v1", 0)).startsWith("too_large: ");
     assertThat(batch.messages()).isZero();
   }
 
@@ -372,7 +307,7 @@ class MessageDecoderTest {
   void invalidUtf8IsRefused() {
     byte[] body = message("\"t\":[1700000000000]").getBytes(StandardCharsets.ISO_8859_1);
     body[16] = (byte) 0xFF;
-    assertThat(reason(decoder, body, "v1", 0)).startsWith("not_json: ");
+    assertThat(Decoding.reason(decoder, body, "v1", 0)).startsWith("not_json: ");
   }
 
   @Test
@@ -381,117 +316,6 @@ class MessageDecoderTest {
         reason(message("\"t\":[1700000000000]").replace("v1", "v".repeat(60)), "k".repeat(9999), 0);
     assertThat(reason).startsWith("id_mismatch: ").hasSizeLessThan(400);
     assertThat(reason("{\"schema\":\"" + "x".repeat(99_999) + "\"}", "v1", 0)).hasSizeLessThan(400);
-  }
-
-  /** Good messages around refused ones decode as they do alone. */
-  @Test
-  void refusedMessagesLeaveNothingBehind() {
-    Random random = new Random(42);
-    for (int round = 0; round < 300; round++) {
-      ColumnBatch alone = new ColumnBatch(Specs.telemetry());
-      ColumnBatch mixed = new ColumnBatch(Specs.telemetry());
-      MessageDecoder first = new MessageDecoder(Specs.telemetry(), alone);
-      MessageDecoder second = new MessageDecoder(Specs.telemetry(), mixed);
-      for (int i = 0; i < 20; i++) {
-        String good = randomMessage(random);
-        assertThat(reason(first, good, "v1", 0)).isNull();
-        for (int bad = random.nextInt(3); bad > 0; bad--) {
-          reasonOfBroken(second, randomMessage(random), random, mixed);
-        }
-        assertThat(reason(second, good, "v1", 0)).isNull();
-      }
-      assertThat(snapshot(mixed)).isEqualTo(snapshot(alone));
-    }
-  }
-
-  /**
-   * Whatever the bytes, the outcome is a message or a reject, and never the decoder's own fault.
-   */
-  @Test
-  void mutatedBytesNeverThrow() {
-    Random random = new Random(3);
-    for (int i = 0; i < 50_000; i++) {
-      byte[] body = randomMessage(random).getBytes(StandardCharsets.UTF_8);
-      for (int change = 1 + random.nextInt(3); change > 0; change--) {
-        body[random.nextInt(body.length)] = (byte) random.nextInt(256);
-      }
-      int messages = batch.messages();
-      String reason = reason(decoder, body, "v1", 0);
-      assertThat(batch.messages()).isEqualTo(reason == null ? messages + 1 : messages);
-      if (reason != null) {
-        assertThat(reason).doesNotContain("the parser failed").matches("(?s)[a-z0-9_]+: .+");
-      }
-      if (i % 1000 == 0) {
-        batch.clear();
-      }
-    }
-  }
-
-  private static void reasonOfBroken(
-      MessageDecoder decoder, String good, Random random, ColumnBatch batch) {
-    String bad =
-        switch (random.nextInt(4)) {
-          case 0 -> good.substring(0, random.nextInt(good.length() - 1));
-          case 1 -> good.replace("\"t\":[", "\"t\":[" + (T + 1_000_000) + ",");
-          case 2 -> good.replace("]}", ",\"x\"]}");
-          default -> good.replace("\"v1\"", "\"v2\"");
-        };
-    int messages = batch.messages();
-    assertThat(reason(decoder, bad, "v1", 0)).isNotNull();
-    assertThat(batch.messages()).isEqualTo(messages);
-  }
-
-  private static String randomMessage(Random random) {
-    int n = 1 + random.nextInt(5);
-    StringBuilder times = new StringBuilder();
-    StringBuilder speeds = new StringBuilder();
-    StringBuilder ignition = new StringBuilder();
-    for (int i = 0; i < n; i++) {
-      String comma = i == 0 ? "" : ",";
-      times.append(comma).append(T + i * 1000);
-      speeds.append(comma).append(random.nextInt(9) == 0 ? "null" : random.nextInt(4000) / 10.0);
-      ignition.append(comma).append(random.nextBoolean());
-    }
-    String driver = random.nextBoolean() ? ",\"driver_id\":\"d" + random.nextInt(1000) + "\"" : "";
-    String lat = random.nextBoolean() ? ",\"lat\":" + random.nextInt(90) : "";
-    String flags = random.nextBoolean() ? ",\"ignition\":[" + ignition + "]" : "";
-    return "{\"vehicle_id\":\"v1\""
-        + driver
-        + lat
-        + ",\"samples\":{\"speed\":["
-        + speeds
-        + "]"
-        + flags
-        + ",\"t\":["
-        + times
-        + "]}}";
-  }
-
-  private static List<Object> snapshot(ColumnBatch batch) {
-    List<Object> all = new ArrayList<>();
-    int samples = batch.sampleCount();
-    int messages = batch.messages();
-    all.add(boxed(Arrays.copyOf(batch.times(), samples)));
-    for (SampleColumn column : batch.samples) {
-      all.add(
-          column.isBooleans()
-              ? Arrays.toString(Arrays.copyOf(column.flags(), samples))
-              : Arrays.toString(Arrays.copyOf(column.numbers(), samples)));
-    }
-    all.add(Arrays.toString(Arrays.copyOf(batch.lengths(), messages)));
-    all.add(Arrays.toString(Arrays.copyOf(batch.keyIndex(), messages)));
-    for (int i = 0; i < batch.dictionaries.length; i++) {
-      all.add(Arrays.toString(Arrays.copyOf(batch.codes(i), messages)));
-      int bytes = batch.dictionaries[i].size() * TextDictionary.WIDTH;
-      all.add(new String(batch.dictionaries[i].values(), 0, bytes, StandardCharsets.UTF_8));
-    }
-    all.add(Arrays.toString(Arrays.copyOf(batch.integers(0), messages)));
-    all.add(Arrays.toString(Arrays.copyOf(batch.numbers(0), messages)));
-    return all;
-  }
-
-  private static String boxed(long[] values) {
-    return Arrays.toString(values);
   }
 
   private static String message(String samples) {
@@ -514,20 +338,7 @@ class MessageDecoderTest {
   }
 
   private String reason(String body, String key, long arrivalMs) {
-    return reason(decoder, body, key, arrivalMs);
-  }
-
-  private static String reason(MessageDecoder decoder, String body, String key, long arrivalMs) {
-    return reason(decoder, body.getBytes(StandardCharsets.UTF_8), key, arrivalMs);
-  }
-
-  private static String reason(MessageDecoder decoder, byte[] body, String key, long arrivalMs) {
-    try {
-      decoder.decode(key, body, arrivalMs, 5);
-      return null;
-    } catch (Reject reject) {
-      return reject.getMessage();
-    }
+    return Decoding.reason(decoder, body, key, arrivalMs);
   }
 
   private double[] numbers(int column) {

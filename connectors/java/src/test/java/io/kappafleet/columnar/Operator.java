@@ -94,13 +94,13 @@ final class Operator implements AutoCloseable {
               {"conversion": "bigint", "field": "watermark"}]}
             """
             : """
-            {"kind": "table", "name": "counts", "rows": "counts", "table": 1,
-             "write_us": "write_us", "columns": [{"conversion": "key"},
-              {"conversion": "timestamp", "field": "end_ms"}, {"conversion": "bigint", "field": "n"},
-              {"conversion": "double", "field": "total"}, {"conversion": "text", "field": "driver"}]},
-            {"kind": "stream", "name": "closed", "rows": "counts", "key_field": "driver",
-             "event_ms": "end_ms"}
-            """;
+{"kind": "table", "name": "counts", "rows": "counts", "table": 1,
+ "write_us": "write_us", "columns": [{"conversion": "key"},
+  {"conversion": "timestamp", "field": "end_ms"}, {"conversion": "bigint", "field": "n"},
+  {"conversion": "double", "field": "total"}, {"conversion": "text", "field": "driver"}]},
+{"kind": "stream", "name": "closed", "rows": "counts", "key_field": "driver",
+ "event_ms": "end_ms"}
+""";
     return """
     {"module": "columnar_functions", "class_name": "%s", "settings_json": "{}",
      "message": {"schema_id": "telemetry/1", "id_field": "vehicle_id",
