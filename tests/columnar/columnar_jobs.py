@@ -104,6 +104,7 @@ def streamed(stream: DataStream, chained: bool) -> DataStream:
 def execute(run: Run) -> None:
     """Runs one job to its end."""
     configuration = Configuration()
+    configuration.set_string("python.execution-mode", "thread")
     for key, value in run.flink.items():
         configuration.set_string(key, value)
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
