@@ -128,6 +128,7 @@ def fold(p, columns, messages, states, is_new, rows, cursor, counters):
         key = messages.key_index[m]
         s = states[key]
         length = messages.lengths[m]
+        known = False
         for j in range(cursor[1], length):
             if max(counts[MINUTES], counts[PARTS], counts[TRIPS], counts[EVENTS], counts[LIVES]) > capacity:
                 cursor[0], cursor[1], cursor[2] = m, j, i
@@ -140,8 +141,11 @@ def fold(p, columns, messages, states, is_new, rows, cursor, counters):
                 counters[NOT_NEWER] += 1
             else:
                 counters[SAMPLES] += 1
-                _who(s, messages, m, key, rows)
-                _sample(p, s, key, columns, i, rows)
+                others = False
+                if not known:  # once a message is enough, and calls that hand on many arrays are dear
+                    others = _who(s, messages, m, key, rows)
+                    known = True
+                _sample(p, s, key, columns, i, rows, others)
             i += 1
         cursor[1] = 0
         if s["last_t"] != NONE and (s["live_t"] == NONE or s["last_t"] - s["live_t"] >= p.live_interval_ms):
@@ -265,7 +269,11 @@ def _clear(s):
 
 @njit(cache=True, nogil=True)
 def _who(s, messages, m, key, rows):
-    """Takes over driver, fleet and class of the message whose sample comes next; a new driver ends the trip."""
+    """Takes over driver, fleet and class of the message whose sample comes next; a new driver ends the trip.
+
+    Returns:
+        Whether driver or fleet are others than before.
+    """
     driver = messages.texts[messages.driver[m]]
     fleet = messages.texts[messages.fleet[m]]
     if s["known"] != 0:
@@ -276,7 +284,7 @@ def _who(s, messages, m, key, rows):
             same_fleet = same_fleet and s["fleet"][w] == fleet[w]
         if same_driver and same_fleet:
             s["vehicle_class"] = messages.vehicle_class[m]
-            return
+            return False
         _emit_part(s, key, rows)
         if not same_driver:
             for axis in range(AXES):
@@ -289,10 +297,11 @@ def _who(s, messages, m, key, rows):
     for w in range(TEXT_WORDS):
         s["driver"][w] = driver[w]
         s["fleet"][w] = fleet[w]
+    return True
 
 
-@njit(cache=True, nogil=True)
-def _sample(p, s, key, c, i, rows):
+@njit(cache=True, nogil=True, forceinline=True)
+def _sample(p, s, key, c, i, rows, others):
     """One sample that is newer than the one before it."""
     t = c.t[i]
     speed = c.speed[i]
@@ -302,8 +311,8 @@ def _sample(p, s, key, c, i, rows):
     before = s["last_t"]
     gap = t - before if before != NONE else 0
 
-    distance_um = _distance_um(p, s, gap, speed, c.odometer[i], lat, lon)
-    standing = _is_standing(p, speed, distance_um, gap)
+    distance_um = _distance_um(p.plausible_kmh, s, gap, speed, c.odometer[i], lat, lon)
+    standing = _is_standing(p.standing_kmh, speed, distance_um, gap)
     covers = before != NONE and (
         gap <= p.max_gap_ms or (standing and s["last_standing"] != 0 and gap <= p.idle_gap_ms)
     )
@@ -318,13 +327,25 @@ def _sample(p, s, key, c, i, rows):
     span = gap if covers else 0
     distance = max(distance_um, 0) if covers else 0
     kind = DRIVE_MS if not standing else (STOPPED_MS if ignition == 0 else IDLE_MS)
-    if covers:
-        _cover(s, key, before, t, kind, distance, rows)
-    _open_minute(s, key, t - t % MINUTE_MS, rows)
-
-    accel, brake, corner = _events(p, s, key, c, i, gap, rows)
-
     part = s["part"]
+    minute = t - t % MINUTE_MS
+    if s["minute_start"] == minute and before >= minute:
+        # As _cover does it, without a call: most samples lie in the minute of the one before.
+        if covers:
+            part[FOLDS] += 1
+            part[kind] += span
+            part[DISTANCE_UM] += distance
+    else:
+        if covers:
+            _cover(s, key, before, t, kind, distance, rows)
+        _open_minute(s, key, minute, rows)
+    if others:
+        _name_minute(s)
+
+    accel, brake, corner = 0, 0, 0
+    if not _quiet(p, s, c.accel_x[i], c.accel_y[i]):
+        accel, brake, corner = _events(p, s, key, c, i, gap, rows)
+
     part[N] += 1
     part[FOLDS] += 1
     part[ACCEL] += accel
@@ -375,11 +396,11 @@ def _sample(p, s, key, c, i, rows):
 
 
 @njit(cache=True, nogil=True)
-def _distance_um(p, s, gap, speed, odometer, lat, lon):
+def _distance_um(plausible_kmh, s, gap, speed, odometer, lat, lon):
     """Micrometres since the sample before: by speed, else by odometer, else by position; -1 where unknown."""
     if speed == speed:
         return math.floor(speed * gap * UM_PER_KMH_MS + 0.5)
-    plausible_um = math.floor(p.plausible_kmh * gap * UM_PER_KMH_MS)
+    plausible_um = math.floor(plausible_kmh * gap * UM_PER_KMH_MS)
     if odometer == odometer and s["last_odometer_m"] == s["last_odometer_m"]:
         driven_m = odometer - s["last_odometer_m"]
         if driven_m >= 0 and driven_m * 1e6 <= plausible_um:
@@ -402,11 +423,11 @@ def haversine_m(lat1, lon1, lat2, lon2):
 
 
 @njit(cache=True, nogil=True)
-def _is_standing(p, speed, distance_um, gap):
+def _is_standing(standing_kmh, speed, distance_um, gap):
     """Below standing.speed_kmh, by the sample's speed or else by its distance; unknown is not standing."""
     if speed == speed:
-        return speed < p.standing_kmh
-    return distance_um >= 0 and gap > 0 and distance_um < p.standing_kmh * gap * UM_PER_KMH_MS
+        return speed < standing_kmh
+    return distance_um >= 0 and gap > 0 and distance_um < standing_kmh * gap * UM_PER_KMH_MS
 
 
 @njit(cache=True, nogil=True)
@@ -437,12 +458,21 @@ def _open_minute(s, key, start, rows):
     if s["minute_dirty"] != 0:
         _emit_minute(s, key, rows)
     s["minute_start"] = start
+    _name_minute(s)
     s["minute_max_kmh"] = math.nan
     s["minute_lat"] = math.nan
     s["minute_lon"] = math.nan
     s["minute_emissions"] = 0
     for a in range(ACCUMULATORS):
         s["minute"][a] = 0
+
+
+@njit(cache=True, nogil=True)
+def _name_minute(s):
+    """The open minute goes by the driver and fleet of its last sample."""
+    for w in range(TEXT_WORDS):
+        s["minute_driver"][w] = s["driver"][w]
+        s["minute_fleet"][w] = s["fleet"][w]
 
 
 @njit(cache=True, nogil=True)
@@ -580,8 +610,8 @@ def _emit_minute(s, key, rows):
     rows.counts[MINUTES] += 1
     row["key"] = key
     for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
+        row["driver"][w] = s["minute_driver"][w]
+        row["fleet"][w] = s["minute_fleet"][w]
     row["minute_start"] = s["minute_start"]
     row["lat"] = s["minute_lat"]
     row["lon"] = s["minute_lon"]
@@ -604,6 +634,20 @@ def _emit_minute(s, key, rows):
     row["write_us"] = (s["minute_start"] + MINUTE_MS) * 1000 + 2 * a[FOLDS] + 1
     s["minute_emissions"] += 1
     s["minute_dirty"] = 0
+
+
+@njit(cache=True, nogil=True)
+def _quiet(p, s, accel_x, accel_y):
+    """Whether no harsh event is open and no threshold reached: nothing for ``_events`` to do."""
+    start = s["event_start"]
+    if start[0] != NONE or start[1] != NONE or start[2] != NONE:
+        return False
+    vehicle_class = s["vehicle_class"]
+    return not (
+        accel_x >= p.thresholds[vehicle_class, 0]
+        or -accel_x >= p.thresholds[vehicle_class, 1]
+        or abs(accel_y) >= p.thresholds[vehicle_class, 2]
+    )
 
 
 @njit(cache=True, nogil=True)

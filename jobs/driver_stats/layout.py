@@ -43,6 +43,8 @@ STATE = np.dtype(
         ("fleet", "<u8", (TEXT_WORDS,)),
         # the open minute: its total is minute + part; part is what the driver's windows have not been told yet
         ("minute_start", "<i8"),
+        ("minute_driver", "<u8", (TEXT_WORDS,)),
+        ("minute_fleet", "<u8", (TEXT_WORDS,)),
         ("minute", "<i8", (ACCUMULATORS,)),
         ("minute_max_kmh", "<f8"),
         ("minute_lat", "<f8"),

@@ -118,7 +118,8 @@ class VehicleOperator:
             b.lengths,
             b.key_index,
             np.where(driver_codes < 0, 0, driver_codes + first_driver),
-            np.where(fleet_codes < 0, 1, fleet_codes + first_fleet),
+            # An empty fleet would be an empty partition key, which Cassandra refuses.
+            np.append(np.where(fleets == b"", 1, np.arange(len(fleets)) + first_fleet), 1)[fleet_codes],
             self._classes(*b.texts["vehicle_class"]),
             texts.view("<u8").reshape(-1, TEXT_WORDS),
         )

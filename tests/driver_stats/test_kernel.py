@@ -107,6 +107,22 @@ def test_of_equal_times_the_first_counts():
     assert harness.counters == {"samples": 2, "samples_not_newer": 1}
 
 
+@pytest.mark.parametrize("missing", [None, "", "\0"])
+def test_without_a_fleet_it_is_the_default_and_without_a_driver_unknown(missing):
+    rows = run(list(cut_into(drive(36, 36), 1, fleet_id=missing, driver_id=missing)))
+    assert [(row["fleet"], row["driver"]) for row in rows["vehicle_live"].values()] == [("default", "")]
+
+
+def test_a_minute_goes_by_the_driver_of_its_last_sample():
+    by = {"anna": T0 + 58_000, "ben": T0 + 59_000, "carl": T0 + 65_000}
+    messages = [m for who, t in by.items() for m in cut_into(drive(0, start=t), 1, driver_id=who)]
+    rows = run(messages)["vehicle_minute"].values()
+    assert [(row["driver"], row["n_samples"], row["idle_s"]) for row in rows] == [
+        ("ben", 2, 2),
+        ("carl", 1, 5),
+    ]
+
+
 class TestDistance:
     def test_without_speed_it_is_the_odometers_difference(self):
         row = one_minute(drive(None, None, odometer=[1000, 1015.5]))
