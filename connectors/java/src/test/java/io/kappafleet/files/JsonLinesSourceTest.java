@@ -217,31 +217,6 @@ class JsonLinesSourceTest {
     assertThat(texts).isEqualTo(expected);
   }
 
-  @Test
-  void readsMoreThanAMillionLinesPerSecond() throws Exception {
-    String line = "{\"vehicle_id\":\"v1234\",\"samples\":{\"t\":[1700000000000],\"speed\":[42.1]}}\n";
-    Path file = write("many.jsonl", line.repeat(500_000));
-    LinesSplit split = LinesSplit.start(JsonLinesSource.list(file));
-    double best = 0;
-    for (int round = 0; round < 6; round++) {
-      int[] count = {0};
-      long start = System.nanoTime();
-      readInto(
-          split,
-          new Output() {
-            @Override
-            public void collect(Tuple5<String, byte[], String, Long, Long> record, long time) {
-              count[0]++;
-            }
-          });
-      assertThat(count[0]).isEqualTo(500_000);
-      best = Math.max(best, 500_000e9 / (System.nanoTime() - start));
-    }
-    System.out.printf("JsonLinesSource reader: %.2f million lines/s%n", best / 1e6);
-    // A bound that a busy machine still keeps; idle it is several times that.
-    assertThat(best).isGreaterThan(1_000_000);
-  }
-
   private Path write(String name, String content) throws IOException {
     return Files.writeString(folder.resolve(name), content);
   }
