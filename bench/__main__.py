@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ def main() -> int:
     parser.add_argument("--samples", type=int, nargs="+", choices=sorted(SECONDS), default=sorted(SECONDS))
     given = parser.parse_args()
     console = Console()
+    # A run has a process group of its own, which has to go with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         run(console, given.samples, given.vehicles, given.rounds or (1 if given.quick else 3), given.quick)
     except (RunFailed, Different, UserError) as error:

@@ -107,9 +107,10 @@ class VehicleStatistics:
                 continue
             else:
                 gap = t - last_t
+            others = False
             if not told_who:
                 told_who = True
-                self._who(s, message, vehicle_class, first, out)
+                others = self._who(s, message, vehicle_class, first, out)
             has_place = lat is not None and lon is not None
             if speed is not None:
                 um = int(speed * gap * UM_PER_KMH_MS + 0.5)
@@ -153,6 +154,9 @@ class VehicleStatistics:
                 span = um = 0
             if s.minute_start != minute:
                 self._open_minute(s, vehicle_id, minute, out)
+            if others:  # a minute goes by the driver of its last sample
+                s.minute_driver = s.driver
+                s.minute_fleet = s.fleet
 
             # harsh events
             accel = brake = corner = 0
@@ -257,10 +261,11 @@ class VehicleStatistics:
             )
         )
 
-    def _who(self, s: Vehicle, message: Telemetry, vehicle_class: str, first: bool, out: list[Any]) -> None:
+    def _who(self, s: Vehicle, message: Telemetry, vehicle_class: str, first: bool, out: list[Any]) -> bool:
         driver = message.driver_id or f"unknown:{message.vehicle_id}"
         fleet = message.fleet_id or "default"
-        if not first and (s.driver != driver or s.fleet != fleet):
+        others = s.driver != driver or s.fleet != fleet
+        if others and not first:
             self._emit_part(s, out)
             if s.driver != driver:
                 for axis, event in enumerate((s.accel_event, s.brake_event, s.corner_event)):
@@ -273,6 +278,7 @@ class VehicleStatistics:
         s.driver = driver
         s.fleet = fleet
         s.vehicle_class = vehicle_class
+        return others
 
     def _distance_without_speed(
         self, s: Vehicle, gap: int, odometer: float | None, lat: float | None, lon: float | None
@@ -316,6 +322,8 @@ class VehicleStatistics:
         if s.minute_dirty:
             self._emit_minute(s, vehicle_id, out)
         s.minute_start = start
+        s.minute_driver = s.driver
+        s.minute_fleet = s.fleet
         s.minute_lat = s.minute_lon = None
         s.m_n = s.m_drive = s.m_idle = s.m_stopped = s.m_um = s.m_accel = s.m_brake = s.m_corner = 0
         s.m_max = -1.0
@@ -360,8 +368,8 @@ class VehicleStatistics:
             VehicleMinute(
                 vehicle_id,
                 s.minute_start or 0,
-                s.driver,
-                s.fleet,
+                s.minute_driver,
+                s.minute_fleet,
                 s.minute_lat,
                 s.minute_lon,
                 distance_km=km,
