@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -139,6 +140,13 @@ def _reap() -> None:
             _CHILDREN.pop(pid, None)  # another thread may have done it
 
 
+@atexit.register
+def _leave() -> None:
+    """They are meant to outlive this process: Python need not warn of it."""
+    for child in _CHILDREN.values():
+        child.returncode = 0
+
+
 def _kill_group(leader: int) -> None:
     """Ends what is left of a process' session: helpers that outlived it."""
     with suppress(ProcessLookupError, PermissionError):
@@ -146,13 +154,15 @@ def _kill_group(leader: int) -> None:
 
 
 def _started(pid: int) -> int | None:
-    """Start time in clock ticks since boot, which no change of the clock moves; None: dead, or a zombie."""
+    """Start time in clock ticks since boot, which no change of the clock moves; None: it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()  # the program's name before it may hold anything
-    return None if fields[0] in "ZX" else int(fields[19])
+    state, threads, start = fields[0], int(fields[17]), int(fields[19])
+    # A zombie has ended once its other threads have: until then they hold its ports and files.
+    return None if state == "X" or (state == "Z" and threads <= 1) else start
 
 
 def _boot() -> str:
