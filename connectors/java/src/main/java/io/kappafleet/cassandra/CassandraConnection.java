@@ -131,7 +131,8 @@ final class CassandraConnection implements AutoCloseable {
         .withStringList(DefaultDriverOption.METADATA_SCHEMA_REFRESHED_KEYSPACES, List.of(keyspace))
         .withDuration(DefaultDriverOption.RECONNECTION_BASE_DELAY, Duration.ofMillis(500))
         .withDuration(DefaultDriverOption.RECONNECTION_MAX_DELAY, Duration.ofSeconds(2))
-        // A server that hangs is noticed after 7 s; its requests then fail at once and are repeated.
+        // A server that hangs is noticed after 7 s; its requests then fail at once and are
+        // repeated.
         .withDuration(DefaultDriverOption.HEARTBEAT_INTERVAL, Duration.ofSeconds(5))
         .withDuration(DefaultDriverOption.HEARTBEAT_TIMEOUT, Duration.ofSeconds(2))
         .withInt(DefaultDriverOption.NETTY_IO_SIZE, 1)

@@ -17,8 +17,8 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
 /**
- * User, password and TLS of a connection, read from the environment of the process that opens it, so
- * that they never become part of a job graph, an argument or a log.
+ * User, password and TLS of a connection, read from the environment of the process that opens it,
+ * so that they never become part of a job graph, an argument or a log.
  *
  * <p>{@code KF_CASSANDRA_USER} with {@code KF_CASSANDRA_PASSWORD} or {@code
  * KF_CASSANDRA_PASSWORD_FILE}; {@code KF_CASSANDRA_TLS=1} for TLS with the names of the servers

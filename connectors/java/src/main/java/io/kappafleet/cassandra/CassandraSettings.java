@@ -36,7 +36,8 @@ record CassandraSettings(
       throw new IllegalArgumentException("Cassandra's port must be in 1..65535, not " + port);
     }
     if (maxInFlight < 1) {
-      throw new IllegalArgumentException("at least one upsert must be in flight, not " + maxInFlight);
+      throw new IllegalArgumentException(
+          "at least one upsert must be in flight, not " + maxInFlight);
     }
   }
 

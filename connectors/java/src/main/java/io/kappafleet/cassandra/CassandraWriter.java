@@ -194,8 +194,7 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
       warn(now, delayMs);
       // The timer is shut down when the writer closes; nobody waits for the batch then.
       if (!retryTimer.isShutdown()) {
-        retryTimer.schedule(
-            () -> handler.retryForEntries(failed), delayMs, TimeUnit.MILLISECONDS);
+        retryTimer.schedule(() -> handler.retryForEntries(failed), delayMs, TimeUnit.MILLISECONDS);
       }
     }
 

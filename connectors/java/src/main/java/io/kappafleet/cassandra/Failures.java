@@ -37,7 +37,8 @@ final class Failures {
           .flatMap(List::stream)
           .allMatch(Failures::isRetryable);
     }
-    if (cause instanceof ConnectionInitException && cause.getCause() instanceof AuthenticationException) {
+    if (cause instanceof ConnectionInitException
+        && cause.getCause() instanceof AuthenticationException) {
       return false;
     }
     return cause instanceof QueryExecutionException
@@ -76,7 +77,9 @@ final class Failures {
       root = root.getCause();
     }
     String message = root.getMessage();
-    return message == null || message.isBlank() ? root.getClass().getSimpleName() : message.lines().findFirst().get();
+    return message == null || message.isBlank()
+        ? root.getClass().getSimpleName()
+        : message.lines().findFirst().get();
   }
 
   private static Throwable unwrap(Throwable failure) {

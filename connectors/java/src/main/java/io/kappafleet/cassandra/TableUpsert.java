@@ -25,8 +25,9 @@ final class TableUpsert {
   }
 
   /**
-   * {@code INSERT … USING TIMESTAMP ?}: an upsert that loses against a newer one whatever order they
-   * arrive in. With the keyspace's name in it, so that a server that restarts can prepare it again.
+   * {@code INSERT … USING TIMESTAMP ?}: an upsert that loses against a newer one whatever order
+   * they arrive in. With the keyspace's name in it, so that a server that restarts can prepare it
+   * again.
    */
   static String cql(String keyspace, TableSpec table) {
     return "INSERT INTO \"%s\".\"%s\" (%s) VALUES (%s) USING TIMESTAMP ?"

@@ -37,7 +37,8 @@ record FileLengths(Map<String, Long> byTable) {
     @Override
     public FileLengths deserialize(int version, byte[] serialized) throws IOException {
       if (version != VERSION) {
-        throw new IOException("file lengths of version " + version + ", this code reads " + VERSION);
+        throw new IOException(
+            "file lengths of version " + version + ", this code reads " + VERSION);
       }
       DataInputDeserializer in = new DataInputDeserializer(serialized);
       int count = in.readInt();

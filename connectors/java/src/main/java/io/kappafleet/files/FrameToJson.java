@@ -16,8 +16,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Writes a row frame of one table as one line of JSON: every column of the table in its order, those
- * that the frame leaves unset as null.
+ * Writes a row frame of one table as one line of JSON: every column of the table in its order,
+ * those that the frame leaves unset as null.
  *
  * <p>Times are ISO 8601 in UTC with milliseconds, dates {@code 2026-11-21}, blobs {@code "0x…"} as
  * Cassandra itself prints them, numbers that JSON has no word for (NaN, infinities) null.

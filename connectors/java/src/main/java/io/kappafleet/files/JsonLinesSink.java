@@ -66,7 +66,8 @@ public final class JsonLinesSink implements Sink<byte[]>, SupportsWriterState<by
     int parallelism = context.getTaskInfo().getNumberOfParallelSubtasks();
     if (parallelism != 1) {
       throw new IllegalStateException(
-          "the file sink runs with parallelism 1, not %d: set it on the sink".formatted(parallelism));
+          "the file sink runs with parallelism 1, not %d: set it on the sink"
+              .formatted(parallelism));
     }
   }
 }

@@ -22,14 +22,14 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
  * Messages from files, one JSON object a line: a bounded source of {@link LogRecord}s.
  *
  * <p>The path is a file or a folder, of which all files are read in the order of their names
- * (hidden ones and folders in it are left out). A name that ends with {@code .gz} is inflated. Lines
- * are passed on as they are, as bytes, even if they are no JSON: judging them is the operator's
- * task. Empty lines are skipped but counted. Of a line longer than the bound only the first bytes
- * are passed on.
+ * (hidden ones and folders in it are left out). A name that ends with {@code .gz} is inflated.
+ * Lines are passed on as they are, as bytes, even if they are no JSON: judging them is the
+ * operator's task. Empty lines are skipped but counted. Of a line longer than the bound only the
+ * first bytes are passed on.
  *
  * <p>Order is kept: one reader reads everything, whatever the parallelism. Records carry the event
- * time that their body names; the arrival time is unknown (0). A checkpoint holds the file, line and
- * byte to go on with.
+ * time that their body names; the arrival time is unknown (0). A checkpoint holds the file, line
+ * and byte to go on with.
  */
 public final class JsonLinesSource
     implements Source<Tuple5<String, byte[], String, Long, Long>, LinesSplit, List<LinesSplit>>,

@@ -44,7 +44,8 @@ final class JsonLinesWriter implements StatefulSinkWriter<byte[], FileLengths> {
     try {
       for (int i = 0; i < writer.files.length; i++) {
         String name = tables.get(i).name();
-        writer.open(i, directory.resolve(name + ".jsonl"), lengths.byTable().getOrDefault(name, 0L));
+        writer.open(
+            i, directory.resolve(name + ".jsonl"), lengths.byTable().getOrDefault(name, 0L));
       }
     } catch (IOException | RuntimeException e) {
       writer.close();

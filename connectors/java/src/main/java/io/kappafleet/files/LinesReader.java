@@ -23,8 +23,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Reads the files of its split one after the other, in the task's own thread.
  *
- * <p>No fetcher thread: files are local and always ready, and a hand-over between threads would cost
- * more than the reading.
+ * <p>No fetcher thread: files are local and always ready, and a hand-over between threads would
+ * cost more than the reading.
  */
 final class LinesReader
     implements SourceReader<Tuple5<String, byte[], String, Long, Long>, LinesSplit> {

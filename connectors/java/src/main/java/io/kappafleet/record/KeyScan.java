@@ -96,7 +96,8 @@ public final class KeyScan {
   }
 
   private static int skipBlanks(byte[] body, int at) {
-    while (at < body.length && (body[at] == ' ' || body[at] == '\t' || body[at] == '\n' || body[at] == '\r')) {
+    while (at < body.length
+        && (body[at] == ' ' || body[at] == '\t' || body[at] == '\n' || body[at] == '\r')) {
       at++;
     }
     return at;

@@ -12,7 +12,8 @@ import org.apache.flink.api.java.typeutils.TupleTypeInfo;
  *
  * <p>A Flink tuple rather than a class of our own, so that plain PyFlink reads it too ({@code
  * Types.TUPLE}). {@code source} is the stream's or file's name, {@code offset} the stream's offset
- * or the line's number from 1, {@code arrival_ms} the broker's own timestamp, 0 where there is none.
+ * or the line's number from 1, {@code arrival_ms} the broker's own timestamp, 0 where there is
+ * none.
  */
 public final class LogRecord {
   public static final TypeInformation<Tuple5<String, byte[], String, Long, Long>> TYPE =

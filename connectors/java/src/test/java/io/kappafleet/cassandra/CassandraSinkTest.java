@@ -108,11 +108,13 @@ class CassandraSinkTest {
   @Test
   void unsetColumnKeepsItsValueAndLeavesNoTombstone() throws Exception {
     write(sink(serverPort, TABLES), frame(1, 100, "kept"));
-    byte[] onlySize = new RowFrame.Writer().begin(0, 200).putLong(1).unset().putDouble(2).unset().end();
+    byte[] onlySize =
+        new RowFrame.Writer().begin(0, 200).putLong(1).unset().putDouble(2).unset().end();
 
     write(sink(serverPort, TABLES), onlySize);
 
-    Row row = session.execute("SELECT note, size, writetime(note), writetime(raw) FROM readings").one();
+    Row row =
+        session.execute("SELECT note, size, writetime(note), writetime(raw) FROM readings").one();
     assertThat(row.getString("note")).isEqualTo("kept");
     assertThat(row.getDouble("size")).isEqualTo(2);
     assertThat(row.getLong(2)).isEqualTo(100);
@@ -184,7 +186,13 @@ class CassandraSinkTest {
     int header = RowFrame.HEADER_BYTES + 12 + 4 + 4 + 4;
     byte[] blob = new byte[CassandraSink.MAX_ROW_BYTES - header];
     byte[] largest =
-        new RowFrame.Writer().begin(0, 1).putLong(1).unset().unset().putBytes(blob, 0, blob.length).end();
+        new RowFrame.Writer()
+            .begin(0, 1)
+            .putLong(1)
+            .unset()
+            .unset()
+            .putBytes(blob, 0, blob.length)
+            .end();
     byte[] tooLarge =
         new RowFrame.Writer()
             .begin(0, 1)
@@ -208,8 +216,7 @@ class CassandraSinkTest {
       freePort = socket.getLocalPort();
     }
     CassandraSink sink =
-        CassandraSink.of(
-            "127.0.0.1", freePort, "datacenter1", KEYSPACE, TABLES, 512, 2_000, 5_000);
+        CassandraSink.of("127.0.0.1", freePort, "datacenter1", KEYSPACE, TABLES, 512, 2_000, 5_000);
 
     assertThatThrownBy(() -> write(sink, frame(1, 1, "x")))
         .hasStackTraceContaining(
@@ -340,7 +347,8 @@ class CassandraSinkTest {
 
   private static void write(CassandraSink sink, byte[]... frames) throws Exception {
     StreamExecutionEnvironment env = environment();
-    env.fromData(List.of(frames), PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO).sinkTo(sink);
+    env.fromData(List.of(frames), PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO)
+        .sinkTo(sink);
     env.execute();
   }
 
@@ -352,7 +360,8 @@ class CassandraSinkTest {
   }
 
   private static CassandraSink sink(int port, String tables) {
-    return CassandraSink.of("127.0.0.1", port, "datacenter1", KEYSPACE, tables, 512, 20_000, 20_000);
+    return CassandraSink.of(
+        "127.0.0.1", port, "datacenter1", KEYSPACE, tables, 512, 20_000, 20_000);
   }
 
   private static byte[] frame(long id, long writeTimeMicros, String note) {

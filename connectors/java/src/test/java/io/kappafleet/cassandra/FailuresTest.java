@@ -32,7 +32,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class FailuresTest {
-  private static final EndPoint END_POINT = new DefaultEndPoint(new InetSocketAddress("127.0.0.1", 1));
+  private static final EndPoint END_POINT =
+      new DefaultEndPoint(new InetSocketAddress("127.0.0.1", 1));
+
   /** Failures only carry their node along. */
   private static final Node NODE =
       (Node)
@@ -107,7 +109,8 @@ class FailuresTest {
   void reasonIsOneLineFromTheBottomOfTheCauses() {
     assertThat(
             Failures.reason(
-                new CompletionException(onNodes(new InvalidQueryException(NODE, "no table\nmore")))))
+                new CompletionException(
+                    onNodes(new InvalidQueryException(NODE, "no table\nmore")))))
         .isEqualTo("no table");
     assertThat(Failures.reason(new NullPointerException())).isEqualTo("NullPointerException");
     assertThat(Failures.reason(new NoNodeAvailableException())).contains("no node");

@@ -20,7 +20,8 @@ class TableUpsertTest {
             List.of());
 
     assertThat(TableUpsert.cql("kf", table))
-        .isEqualTo("INSERT INTO \"kf\".\"trip\" (\"id\", \"offset\") VALUES (?, ?) USING TIMESTAMP ?");
+        .isEqualTo(
+            "INSERT INTO \"kf\".\"trip\" (\"id\", \"offset\") VALUES (?, ?) USING TIMESTAMP ?");
   }
 
   @Test

@@ -84,7 +84,9 @@ class GzipMembersTest {
     byte[] bytes = gzip("some text, and more of it");
     for (int length = 0; length < bytes.length; length++) {
       byte[] cut = Arrays.copyOf(bytes, length);
-      assertThatThrownBy(() -> inflate(cut)).as("%s bytes", length).isInstanceOf(EOFException.class);
+      assertThatThrownBy(() -> inflate(cut))
+          .as("%s bytes", length)
+          .isInstanceOf(EOFException.class);
     }
   }
 

@@ -77,7 +77,9 @@ class JsonLinesSinkTest {
     assertThat(failed).isTrue();
     assertThat(Files.readAllLines(folder.resolve("b.jsonl")))
         .containsExactlyElementsOf(
-            LongStream.range(0, count).mapToObj(id -> "{\"id\":%d,\"note\":null}".formatted(id)).toList());
+            LongStream.range(0, count)
+                .mapToObj(id -> "{\"id\":%d,\"note\":null}".formatted(id))
+                .toList());
   }
 
   @Test
@@ -124,8 +126,7 @@ class JsonLinesSinkTest {
   @Test
   void moreThanOneWriterIsRefused() {
     StreamExecutionEnvironment env = environment(2);
-    env.configure(
-        new Configuration().set(RestartStrategyOptions.RESTART_STRATEGY, "none"));
+    env.configure(new Configuration().set(RestartStrategyOptions.RESTART_STRATEGY, "none"));
     rows(env, 3).sinkTo(JsonLinesSink.of(folder.toString(), TABLES)).setParallelism(2);
 
     assertThatThrownBy(env::execute).hasStackTraceContaining("runs with parallelism 1, not 2");

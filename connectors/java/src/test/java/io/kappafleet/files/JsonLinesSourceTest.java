@@ -223,7 +223,8 @@ class JsonLinesSourceTest {
 
   private static LinesReader reader(LinesSplit split) {
     LinesReader reader =
-        new LinesReader(UnregisteredMetricsGroup.createSourceReaderMetricGroup(), "vehicle_id", BOUND);
+        new LinesReader(
+            UnregisteredMetricsGroup.createSourceReaderMetricGroup(), "vehicle_id", BOUND);
     if (split != null) {
       reader.addSplits(List.of(split));
       reader.notifyNoMoreSplits();
@@ -277,7 +278,8 @@ class JsonLinesSourceTest {
     public void markActive() {}
 
     @Override
-    public SourceOutput<Tuple5<String, byte[], String, Long, Long>> createOutputForSplit(String id) {
+    public SourceOutput<Tuple5<String, byte[], String, Long, Long>> createOutputForSplit(
+        String id) {
       return this;
     }
 

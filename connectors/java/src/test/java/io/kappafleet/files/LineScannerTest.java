@@ -54,12 +54,12 @@ class LineScannerTest {
 
   @Test
   void ofALineBeyondTheBoundTheFirstBytesAreKept() throws IOException {
-    LineScanner scanner = scanner("a\n" + "b".repeat(3_000_000) + "\nc\n" + "d".repeat(2_000_000), 1_000_000);
+    LineScanner scanner =
+        scanner("a\n" + "b".repeat(3_000_000) + "\nc\n" + "d".repeat(2_000_000), 1_000_000);
 
     List<String> lines = read(scanner);
 
-    assertThat(lines)
-        .containsExactly("a", "b".repeat(1_000_000), "c", "d".repeat(1_000_000));
+    assertThat(lines).containsExactly("a", "b".repeat(1_000_000), "c", "d".repeat(1_000_000));
     assertThat(scanner.truncated()).isEqualTo(2);
     assertThat(scanner.lineNumber()).isEqualTo(4);
     assertThat(scanner.offset()).isEqualTo(2 + 3_000_001 + 2 + 2_000_000);
