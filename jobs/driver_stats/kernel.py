@@ -4,6 +4,7 @@ Law: results do not depend on how the stream is cut into batches. Everything tha
 vehicle's own next sample; ``advance`` (timers) only publishes early what those decisions would publish later.
 
 The functions are compiled by Numba and run unchanged without it (NUMBA_DISABLE_JIT=1), which is their oracle.
+It is one file because Numba's cache of a compiled function does not notice changes in other files.
 Semantics: "a sample covers (t_prev, t] at its own speed"; the README of this folder states them all.
 """
 
