@@ -177,10 +177,9 @@ class Cassandra(Server):
             "saved_caches_directory": str(folder / "saved_caches"),
             "hints_directory": str(folder / "hints"),
             "cdc_raw_directory": str(folder / "cdc_raw"),
-            # With one replica a confirmed write must survive a kill by itself: it is on disk before the answer.
-            # The usual `periodic` may lose what was confirmed since its last sync.
-            "commitlog_sync": "group",
-            "commitlog_sync_group_window": "5ms",
+            # With one replica a confirmed write must survive a kill by itself, so it is on disk before the answer.
+            # Measured with `periodic` every 100 ms: 759 of 45,050 confirmed writes were gone after a kill -9.
+            "commitlog_sync": "batch",
             "commitlog_segment_size": "16MiB",
             "commitlog_total_space": "256MiB",
             # Small caches: the machine is shared with Flink and RabbitMQ.
@@ -193,7 +192,7 @@ class Cassandra(Server):
             "row_cache_size": "0MiB",
             "disk_access_mode": "mmap_index_only",
             "concurrent_reads": 8,
-            # A write waits for its group in its thread: 16 threads and 5 ms would be 3,200 writes a second at most.
+            # A write waits for the disk in its thread, and those that wait together share one sync.
             "concurrent_writes": 192,
             "concurrent_compactors": 1,
             "memtable_flush_writers": 1,
