@@ -112,10 +112,9 @@ def _reversed(day: str) -> int:
 
 def drivers_table(rows: Iterable[Any]) -> Table:
     """The drivers' days as a table that fits 80 columns."""
-    from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0))
     table.title, table.title_justify = "Drivers' days, from Cassandra's table fleet_day", "left"
     table.caption, table.caption_justify = "harsh: accelerations / brakings / corners", "left"
     for name in ("driver", "day"):
