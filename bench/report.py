@@ -22,7 +22,7 @@ Summary = dict[str, Any]
 
 def summarise(
     measured: dict[tuple[int, str], list[Measured]],
-    cases: dict[int, tuple[Workload, Workload]],
+    given: dict[tuple[int, str], Workload],
     checked: dict[int, dict[str, float]],
     ours: str,
     load: float,
@@ -31,16 +31,16 @@ def summarise(
 
     Args:
         measured: runs by samples per message and engine, in the order of the rounds.
-        cases: our workload and the peers' by samples per message.
+        given: the input by samples per message and engine.
         checked: totals in which all engines agreed, by samples per message.
         ours: the engine that the others are compared with, round by round.
         load: the machine's load average before the first run; above 1 the figures are not worth much.
     """
     rows = []
     for (n, engine), runs in measured.items():
-        workload = cases[n][0 if engine == ours else 1]
+        workload = given[n, engine]
         own = [run.per_second(workload.messages) for run in runs]
-        mine = [run.per_second(cases[n][0].messages) for run in measured[n, ours]]
+        mine = [run.per_second(given[n, ours].messages) for run in measured[n, ours]]
         rows.append(
             {
                 "samples_per_message": n,
@@ -83,9 +83,9 @@ def machine() -> Summary:
 def show(summary: Summary, console: Console) -> None:
     """Prints the table."""
     table = Table(title="median (min..max) of the steady part of each run", title_justify="left")
-    table.add_column("samples a message", justify="right")
-    table.add_column("engine")
-    for name in ("messages/s", "samples/s", "samples per CPU second", "ours : this", "whole process, s"):
+    table.add_column("samples\na message", justify="right")
+    table.add_column("engine", no_wrap=True)
+    for name in ("messages/s", "samples/s", "samples\nper CPU second", "ours : this", "whole\nprocess, s"):
         table.add_column(name, justify="right")
     before = None
     for row in summary["runs"]:
