@@ -49,7 +49,7 @@ class Case:
 def main() -> int:
     """Runs the benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of short runs: 1 to 2 minutes")
+    parser.add_argument("--quick", action="store_true", help="one round of shorter runs")
     parser.add_argument("--rounds", type=int, default=None, help="runs of each engine (default 3)")
     parser.add_argument("--vehicles", type=int, default=VEHICLES, help="vehicles at once (default 1,000)")
     parser.add_argument("--samples", type=int, nargs="+", choices=sorted(SECONDS), default=sorted(SECONDS))
