@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from conf.parameters import ParameterError
+from kappafleet import places
 from kappafleet.connections import (
     Address,
     CassandraAddress,
@@ -103,6 +104,7 @@ def launch(what: Launch, flink_settings: Mapping[str, str] | None = None) -> Non
     # Servers first: whether they answer is known long before Flink has started.
     address = parse_uri(what.source)
     if isinstance(address, RabbitMQAddress):
+        address = _resolved(address)
         _check_streams(module.EXCHANGE, address)
     source, sink = _source(module.EXCHANGE, address), _sink(what.job, parse_uri(what.sink))
     configuration = Configuration()
@@ -171,6 +173,17 @@ def _settings(what: Launch) -> object:
         raise UserError(str(error)) from error
 
 
+def _resolved(address: RabbitMQAddress) -> RabbitMQAddress:
+    """The address with what it leaves open taken from the environment here, where it is checked, too."""
+    broker = RabbitMQConnection.from_environment()
+    return replace(
+        address,
+        host=address.host or broker.host,
+        stream_port=address.stream_port or broker.stream_port,
+        vhost=address.vhost or broker.vhost,
+    )
+
+
 def _check_streams(exchange: str, address: RabbitMQAddress) -> None:
     """Sees to it that there is something to read, before a job is started that could only fail.
 
@@ -180,11 +193,11 @@ def _check_streams(exchange: str, address: RabbitMQAddress) -> None:
     """
     from kappafleet.streams import StreamSettings, declare, exists, stream_names
 
-    broker = RabbitMQConnection.from_environment()
-    if address.host:
-        broker = replace(broker, host=address.host)
-    if address.vhost:
-        broker = replace(broker, vhost=address.vhost)
+    broker = replace(
+        RabbitMQConnection.from_environment(),
+        host=address.host or places.LOOPBACK,
+        vhost=address.vhost or "/",
+    )
     _check_port(broker.host, address.stream_port or broker.stream_port)
     with rabbitmq_connection(broker) as connection:
         for stream in address.streams:
