@@ -9,7 +9,7 @@ FROM maven:3.9.9-eclipse-temurin-17 AS jar
 WORKDIR /build
 COPY connectors/java/pom.xml ./
 COPY connectors/java/src/main src/main
-RUN --mount=type=cache,target=/root/.m2 mvn -B -ntp package -Dmaven.test.skip=true
+RUN --mount=type=cache,target=/maven mvn -B -ntp -Dmaven.repo.local=/maven package -Dmaven.test.skip=true
 
 # Flink's image is an Ubuntu 24.04 with a Java 17 runtime and without Python; 3.12 is the Ubuntu's own. Flink loads
 # it as a shared library, which is a package apart from the program.

@@ -237,7 +237,7 @@ copy_cassandra() {
 
 # ----------------------------------------------------------------
 
-[ "$(uname -s)" = Linux ] || die "this runs on Linux only (Debian and Ubuntu are tested); this is $(uname -s)"
+[ "$(uname -s)" = Linux ] || die "this runs on Linux only (tried on Debian 12); this is $(uname -s)"
 [ "$(uname -m)" = x86_64 ] || die "pemja, which runs Python inside Flink, is published for x86-64 Linux only, not for" \
   "$(uname -m): use an x86-64 machine, or a container started with --platform linux/amd64"
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +30,7 @@ def submit(
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of conf/; may be repeated."),
     ] = None,
     parallelism: Annotated[
-        int | None, typer.Option(min=1, max=128, help="Default: the job's free slots.")
+        int | None, typer.Option(min=1, max=128, help="Default: the cluster's parallelism.default.")
     ] = None,
     jobmanager: Annotated[
         str | None, typer.Option(help="HOST:PORT of the cluster's REST API. Default: the local stack.")
@@ -112,21 +110,19 @@ def submit_job(
         ) from error
     found = _JOB_ID.search(done.stdout)
     if done.returncode != 0 or found is None:
-        raise UserError(f"{job} was not accepted by Flink at {target}: {_reason(done)}; the log is in {log}")
+        raise UserError(
+            f"{job} was not accepted by Flink at {target}: {_reason(job, done)}; the log is in {log}"
+        )
     return found.group(1)
 
 
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
+def _reason(job: str, done: subprocess.CompletedProcess[str]) -> str:
     """The one line of ``flink run``'s output that says why."""
     text = f"{done.stderr}\n{done.stdout}"
-    python = r"^(?:driver_stats|\w*Error)\b.*?: (.*)$"
+    python = rf"^(?:{re.escape(job)}|\w*Error)\b.*?: (.*)$"
     for pattern in (python, r"^Caused by: .*?(?:Exception|Error): (.*)$"):
         found = re.findall(pattern, text, re.MULTILINE)
         if found:
             return str(found[-1]).strip()
     told = [line.strip() for line in text.splitlines() if line.strip()]
     return told[-1] if told else f"exit code {done.returncode}"
-
-
-if os.name != "posix":  # pragma: no cover - Flink's scripts and pemja need it
-    sys.exit("kappafleet needs Linux or macOS")

@@ -366,7 +366,9 @@ final class MessageDecoder {
   }
 
   private static String describe(JsonProcessingException e) {
-    String message = shortened(e.getOriginalMessage().replace('\n', ' '));
+    // Jackson adds which of its options would have taken it: no help to whoever publishes.
+    String told = e.getOriginalMessage().replaceFirst(": enable `[^`]*` to allow.*", "");
+    String message = shortened(told.replace('\n', ' '));
     long at = e.getLocation() == null ? -1 : e.getLocation().getByteOffset();
     return at < 0 ? message : message + " at byte " + at;
   }
