@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +81,7 @@ def submit_job(
     ports = places.LocalPorts(places.port_offset() if port_offset is None else port_offset)
     flink = cluster_home(where, ports)
     target = jobmanager or f"{places.LOOPBACK}:{ports.rest}"
+    _check_answers(target)
     log = where / "log"
     log.mkdir(parents=True, exist_ok=True)
     root = places.project_root()
@@ -114,6 +116,19 @@ def submit_job(
             f"{job} was not accepted by Flink at {target}: {_reason(job, done)}; the log is in {log}"
         )
     return found.group(1)
+
+
+def _check_answers(target: str) -> None:
+    """Without it ``flink run`` tries for minutes, and then says it at length."""
+    host, _, port = target.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"--jobmanager {target}: give HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ServerError(
+            f"Flink at {target} does not answer: start the local servers (kappafleet stack up), or give --jobmanager"
+        ) from error
 
 
 def _reason(job: str, done: subprocess.CompletedProcess[str]) -> str:

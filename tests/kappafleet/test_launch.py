@@ -71,5 +71,20 @@ def test_an_unreachable_server_is_one_line_and_exit_code_2(ends, told, tmp_path,
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("jobmanager", "told"),
+    [("127.0.0.1:1", "Flink at 127.0.0.1:1 does not answer"), ("here", "--jobmanager here: give HOST:PORT")],
+)
+def test_submitting_to_no_cluster_is_one_line_and_exit_code_2(
+    jobmanager, told, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("KAPPAFLEET_HOME", str(tmp_path / "home"))
+    ends = ["--from", f"file:{tmp_path}", "--to", f"file:{tmp_path}"]
+    assert run(["submit", "driver_stats", *ends, "--jobmanager", jobmanager]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+
+
 def test_the_root_cause_is_one_line():
     assert root_cause(ValueError("a\n  b")) == "a b"
