@@ -1,0 +1,162 @@
+"""A savepoint of an older state layout that is kept here, and the input it was taken in the middle of.
+
+``made.json`` beside a savepoint says everything that another program needs to go on from it: which messages of
+data/demo, in which streams, how many of each vehicle came before it, under which settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.columnar_runtime import NO_TIMER
+from kappafleet.messages import line_files, lines
+
+DEMO = Path(__file__).resolve().parents[3] / "data" / "demo"
+ARCHIVE, MADE, STATES = "savepoint.tar.gz", "made.json", "states.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of a savepoint.
+
+    Attributes:
+        state_version: layout version of its vehicle states (``jobs.driver_stats.layout.STATE_VERSION``).
+        commit: of the code that made it.
+        parallelism: of the job that made it.
+        settings: overrides of that job and of whoever goes on from it.
+        watermark_delay_s: ``watermark.delay_s`` of that job.
+        exchanges: by exchange, in the order of publishing: each vehicle and how many of its messages came before
+            the savepoint. Each exchange has one stream, ``EXCHANGE-0``, so the offsets follow.
+        messages: how many messages came before the savepoint by stream, and after it.
+        sha256: of the message lines before and after the savepoint.
+    """
+
+    state_version: int
+    commit: str
+    parallelism: int
+    settings: Sequence[str]
+    watermark_delay_s: float
+    exchanges: Mapping[str, Mapping[str, int]]
+    messages: Mapping[str, Sequence[int]]
+    sha256: Sequence[str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Kept:
+        """What the folder's ``made.json`` says; checks that data/demo still holds that input."""
+        found = cls(**json.loads((folder / MADE).read_text(encoding="utf-8")))
+        assert list(found.sha256) == checksums(found.halves()), (
+            f"{folder.name} was made of other messages than data/demo holds now; keep a copy of the old ones beside it"
+        )
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Writes ``made.json``."""
+        (folder / MADE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def streams(self) -> list[str]:
+        """The streams that the source's state names."""
+        return [f"{exchange}-0" for exchange in self.exchanges]
+
+    def halves(self) -> tuple[dict[str, list[bytes]], dict[str, list[bytes]]]:
+        """By exchange the message lines before the savepoint and those after it, in the order of publishing."""
+        return halves(self.exchanges)
+
+    def watermark_ms(self) -> int:
+        """The watermark at the savepoint: event time of the stream that was least far, less the delay."""
+        first, _ = self.halves()
+        newest = [max(json.loads(line)["samples"]["t"][-1] for line in of) for of in first.values()]
+        return min(newest) - round(self.watermark_delay_s * 1000) - 1
+
+
+def halves(
+    exchanges: Mapping[str, Mapping[str, int]],
+) -> tuple[dict[str, list[bytes]], dict[str, list[bytes]]]:
+    """Splits the messages of some vehicles of data/demo; see :class:`Kept`."""
+    by_vehicle: dict[str, list[bytes]] = {}
+    for line in lines(line_files(DEMO)):
+        by_vehicle.setdefault(json.loads(line)["vehicle_id"], []).append(line)
+    first, second = (
+        {
+            exchange: [line for vehicle, cut in vehicles.items() for line in by_vehicle[vehicle][part(cut)]]
+            for exchange, vehicles in exchanges.items()
+        }
+        for part in (lambda cut: slice(None, cut), lambda cut: slice(cut, None))
+    )
+    return first, second
+
+
+def checksums(parts: Sequence[Mapping[str, Sequence[bytes]]]) -> list[str]:
+    """SHA-256 of each half's lines."""
+    return [
+        hashlib.sha256(b"\n".join(line for of in part.values() for line in of)).hexdigest() for part in parts
+    ]
+
+
+def decoded(half: Mapping[str, Sequence[bytes]]) -> list[dict[str, Any]]:
+    """The messages of a half, stream after stream."""
+    return [json.loads(line) for of in half.values() for line in of]
+
+
+def unpack(folder: Path, target: Path) -> Path:
+    """The savepoint's own folder, unpacked; it may lie anywhere."""
+    with tarfile.open(folder / ARCHIVE) as archive:
+        archive.extractall(target, filter="data")
+    (found,) = target.iterdir()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """Vehicle states of an older layout as bytes, and what the drivers were told until then.
+
+    Attributes:
+        state_version: their layout version.
+        rows: the state row of each vehicle.
+        timers: the timer of each vehicle that has one.
+        parts: the sums of parts sent so far by vehicle, driver and minute.
+    """
+
+    state_version: int
+    rows: Mapping[str, bytes]
+    timers: Mapping[str, int]
+    parts: Mapping[tuple[str, str, int], Sequence[int]]
+
+    @classmethod
+    def read(cls, folder: Path) -> States:
+        """What the folder's ``states.json`` holds."""
+        found = json.loads((folder / STATES).read_text(encoding="utf-8"))
+        return cls(
+            found["state_version"],
+            {vehicle: bytes.fromhex(each["row"]) for vehicle, each in found["vehicles"].items()},
+            {v: each["timer"] for v, each in found["vehicles"].items() if each["timer"] is not None},
+            {(part["vehicle"], part["driver"], part["minute"]): part["sums"] for part in found["parts"]},
+        )
+
+    def write(self, folder: Path) -> None:
+        """Writes ``states.json``, one vehicle or part per line."""
+        vehicles = (
+            f"    {json.dumps(vehicle)}: "
+            + json.dumps({"timer": _timer(self.timers.get(vehicle, NO_TIMER)), "row": row.hex()})
+            for vehicle, row in self.rows.items()
+        )
+        parts = (
+            "    " + json.dumps({"vehicle": vehicle, "driver": driver, "minute": minute, "sums": list(sums)})
+            for (vehicle, driver, minute), sums in self.parts.items()
+        )
+        text = (
+            f'{{\n  "state_version": {self.state_version},\n'
+            '  "vehicles": {\n' + ",\n".join(vehicles) + "\n  },\n"
+            '  "parts": [\n' + ",\n".join(parts) + "\n  ]\n}\n"
+        )
+        (folder / STATES).write_text(text, encoding="utf-8")
+
+
+def _timer(timer: int) -> int | None:
+    return None if timer == NO_TIMER else timer
