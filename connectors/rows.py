@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 UNSET = struct.pack(">i", -2)
+NULL = struct.pack(">i", -1)
 _HEADER = struct.Struct(">iq")
 _INT = struct.Struct(">ii")
 _LONG = struct.Struct(">iq")
@@ -61,17 +62,19 @@ class FrameEncoder:
         self._index = table.index
         self._encoders = [_ENCODERS[column.cql_type] for column in table.columns]
 
-    def encode(self, write_us: int, values: Sequence[Value]) -> bytes:
+    def encode(self, write_us: int, values: Sequence[Value], erase: Sequence[bool] | None = None) -> bytes:
         """One upsert: ``values`` in the order of the table's columns; None leaves a column unset.
 
         Args:
             write_us: write time in microseconds; of two writes to a cell the larger wins, whatever their order.
             values: times as epoch milliseconds.
+            erase: for each column, whether None means null: what an earlier write put there goes.
 
         Raises:
             ValueError: the number of values is not that of the columns.
         """
         parts = [_HEADER.pack(self._index, write_us)]
-        for encoder, value in zip(self._encoders, values, strict=True):
-            parts.append(UNSET if value is None else encoder(value))
+        nulls = erase or [False] * len(values)
+        for encoder, value, null in zip(self._encoders, values, nulls, strict=True):
+            parts.append((NULL if null else UNSET) if value is None else encoder(value))
         return b"".join(parts)

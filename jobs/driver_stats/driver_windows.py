@@ -138,7 +138,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             sums = WindowSums.from_bytes(self._hours.get(start))
             yield self._encoders["driver_hour"].row(
                 {"driver_id": driver_id, "day": windows.day_text(start), "hour_start": start},
-                sums, start + HOUR_MS, final, now_ms,
+                sums, start, start + HOUR_MS, final, now_ms,
             )  # fmt: skip
             if final:
                 sums.finals += 1
@@ -150,15 +150,16 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             fleet = WindowSums.from_bytes(data)
             total.add(fleet.sums, fleet.max_kmh)
             total.finals = max(total.finals, fleet.finals)
+            total.corrected = total.corrected or fleet.corrected
             yield self._encoders["fleet_day"].row(
                 {"fleet_id": fleet_id, "day": windows.day_text(start), "driver_id": driver_id},
-                fleet, start + DAY_MS, final, now_ms,
+                fleet, start, start + DAY_MS, final, now_ms,
             )  # fmt: skip
             fleet.finals += int(final)
             fleets[fleet_id] = fleet.to_bytes()
         yield self._encoders["driver_day"].row(
             {"driver_id": driver_id, "month": windows.month_text(start), "day": windows.day_text(start)},
-            total, start + DAY_MS, final, now_ms,
+            total, start, start + DAY_MS, final, now_ms,
         )  # fmt: skip
         if final:
             self._days.put(start, pickle.dumps(fleets))
@@ -172,14 +173,19 @@ class _RowEncoder:
         self._columns = [column.name for column in spec.columns]
         self._encoder = FrameEncoder(spec)
 
-    def row(self, key: dict[str, Value], sums: WindowSums, end_ms: int, final: bool, now_ms: int) -> bytes:
+    def row(
+        self, key: dict[str, Value], sums: WindowSums, start_ms: int, end_ms: int, final: bool, now_ms: int
+    ) -> bytes:
         values: dict[str, Value] = {
             **key,
             **sums.metrics(),
             "final": final,
             "revision": sums.finals,
+            "superseded_by": start_ms if sums.is_void else None,
             "updated_at": now_ms,
         }
         return self._encoder.encode(
-            sums.write_us(end_ms, final), [values.get(name) for name in self._columns]
+            sums.write_us(end_ms, final),
+            [values.get(name) for name in self._columns],
+            erase=[sums.corrected and name in values for name in self._columns],
         )

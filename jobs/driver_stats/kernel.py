@@ -1,10 +1,10 @@
-"""The vehicle kernel: one vehicle's samples, one after the other, become minutes, trips, events and live rows.
+"""The rules of a vehicle: its samples, in order, one after the other, become minutes, trips, events and live rows.
 
 Law: results do not depend on how the stream is cut into batches. Everything that is decided is decided by a
-vehicle's own next sample; ``advance`` (timers) only publishes early what those decisions would publish later.
+vehicle's own next sample; ``publish`` (timers) only publishes early what those decisions would publish later.
+``order.py`` puts the samples in order and calls this.
 
 The functions are compiled by Numba and run unchanged without it (NUMBA_DISABLE_JIT=1), which is their oracle.
-It is one file because Numba's cache of a compiled function does not notice changes in other files.
 Semantics: "a sample covers (t_prev, t] at its own speed"; the README of this folder states them all.
 """
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from numba import njit
 from numpy.typing import NDArray
 
+from jobs.driver_stats.compiled import njit
 from jobs.driver_stats.layout import (
     ACCEL,
     ACCUMULATORS,
@@ -35,8 +35,6 @@ from jobs.driver_stats.layout import (
 MINUTE_MS = 60_000
 UM_PER_KMH_MS = 1e9 / 3.6e6  # micrometres per (km/h x ms)
 EARTH_RADIUS_M = 6_371_008.8  # IUGG mean radius
-COUNTERS = ("samples", "samples_not_newer")
-SAMPLES, NOT_NEWER = range(2)
 # Rows that one sample can produce at the most, beside the minutes that a gap spans.
 ROWS_PER_SAMPLE = 8
 
@@ -54,6 +52,11 @@ class Parameters(NamedTuple):
     event_gap_ms: int
     live_interval_ms: int
     vehicle_ttl_ms: int
+    buffer_ms: int
+    backlog_gap_ms: int
+    max_head: int
+    max_waiting: int
+    calm_levels: NDArray[Any]
     thresholds: NDArray[Any]
     min_speeds_kmh: NDArray[Any]
 
@@ -73,7 +76,7 @@ class Columns(NamedTuple):
 
 
 class Messages(NamedTuple):
-    """The messages of a mini-batch: samples, key, and who drove what; drivers and fleets are rows of words."""
+    """The messages of a mini-batch: samples, key, number, and who drove what; drivers and fleets are rows of words."""
 
     lengths: NDArray[Any]
     key_index: NDArray[Any]
@@ -81,6 +84,7 @@ class Messages(NamedTuple):
     fleet: NDArray[Any]
     vehicle_class: NDArray[Any]
     texts: NDArray[Any]
+    seq: NDArray[Any]
 
 
 class Rows(NamedTuple):
@@ -97,148 +101,58 @@ class Rows(NamedTuple):
 MINUTES, PARTS, TRIPS, EVENTS, LIVES = range(5)
 
 
-@njit(cache=True, nogil=True)
+@njit
 def rows_needed(p: Parameters) -> int:
     """How many rows of one kind a single sample can produce at the most."""
     return max(p.max_gap_ms, p.idle_gap_ms) // MINUTE_MS + ROWS_PER_SAMPLE
 
 
-@njit(cache=True, nogil=True)
-def fold(p, columns, messages, states, is_new, rows, cursor, counters):
-    """Folds a mini-batch into the states of its vehicles.
-
-    Args:
-        p: Parameters.
-        columns: Columns of all messages, one message after the other.
-        messages: Messages; ``driver`` and ``fleet`` index ``texts``, rows of 8 words.
-        states: STATE records, one per key; updated in place.
-        is_new: per key, whether its state is blank; cleared at its first sample.
-        rows: Rows; filled from rows.counts on.
-        cursor: [message, sample within it, index of that sample]: where to start, and where it stopped.
-        counters: COUNTERS, added to.
-
-    Returns:
-        True when the batch is folded; False when rows are nearly full: take them away or enlarge them, call again.
-    """
-    capacity = min(
-        len(rows.minutes), len(rows.parts), len(rows.trips), len(rows.events), len(rows.lives)
-    ) - rows_needed(p)
-    counts = rows.counts
-    i = cursor[2]
-    for m in range(cursor[0], len(messages.lengths)):
-        key = messages.key_index[m]
-        s = states[key]
-        length = messages.lengths[m]
-        known = False
-        for j in range(cursor[1], length):
-            if max(counts[MINUTES], counts[PARTS], counts[TRIPS], counts[EVENTS], counts[LIVES]) > capacity:
-                cursor[0], cursor[1], cursor[2] = m, j, i
-                return False
-            if is_new[key]:
-                _clear(s)
-                is_new[key] = False
-            t = columns.t[i]
-            if s["last_t"] != NONE and t <= s["last_t"]:
-                counters[NOT_NEWER] += 1
-            else:
-                counters[SAMPLES] += 1
-                others = False
-                if not known:  # once a message is enough, and calls that hand on many arrays are dear
-                    others = _who(s, messages, m, key, rows)
-                    known = True
-                _sample(p, s, key, columns, i, rows, others)
-            i += 1
-        cursor[1] = 0
-        if s["last_t"] != NONE and (s["live_t"] == NONE or s["last_t"] - s["live_t"] >= p.live_interval_ms):
-            _emit_live(s, key, rows)
-    cursor[0], cursor[2] = len(messages.lengths), i
-    return True
-
-
-@njit(cache=True, nogil=True)
-def next_timers(states, timers):
-    """The next timer of every key after ``fold``: the end of its open minute.
-
-    It is enough that a timer comes once a minute: what is still open then gets its own from ``advance``.
-    """
-    for k in range(len(states)):
-        start = states[k]["minute_start"]
-        timers[k] = NONE if start == NONE else start + MINUTE_MS - 1
-
-
-@njit(cache=True, nogil=True)
-def advance(p, states, watermark, rows, timers, deletions, start):
+@njit
+def publish(p, s, key, watermark, rows):
     """Publishes what the watermark has closed: no sample with a time <= watermark is expected any more.
 
     Nothing is decided here: a later sample may extend what was published, which then comes out again with the next
     revision.
 
-    Args:
-        p: Parameters.
-        states: STATE records whose timers fired; updated in place.
-        watermark: event time in ms.
-        rows: Rows; filled from rows.counts on.
-        timers: gets each key's next timer, NONE for none.
-        deletions: gets True for the states to forget.
-        start: index of the first key to treat.
-
     Returns:
-        The number of keys treated; fewer than len(states) when rows are nearly full.
+        When there is more to publish, in ms; NONE where there is not.
     """
-    capacity = min(
-        len(rows.minutes), len(rows.parts), len(rows.trips), len(rows.events), len(rows.lives)
-    ) - rows_needed(p)
-    counts = rows.counts
-    for k in range(start, len(states)):
-        if max(counts[MINUTES], counts[PARTS], counts[TRIPS], counts[EVENTS], counts[LIVES]) > capacity:
-            return k
-        s = states[k]
-        timers[k] = NONE
-        if s["known"] == 0:
-            deletions[k] = True
-            continue
-        due = NONE
-        if s["minute_dirty"] != 0:
-            end = s["minute_start"] + MINUTE_MS - 1
+    due = NONE
+    if s["minute_dirty"] != 0:
+        end = s["minute_start"] + MINUTE_MS - 1
+        if end <= watermark:
+            emit_minute(s, key, rows)
+        else:
+            due = _earlier(due, end)
+    for axis in range(AXES):
+        if s["event_start"][axis] != NONE and s["event_dirty"][axis] != 0:
+            end = s["last_t"] + p.event_gap_ms + 1
             if end <= watermark:
-                _emit_minute(s, k, rows)
+                _emit_event(s, key, axis, rows)
             else:
                 due = _earlier(due, end)
-        if s["live_t"] != s["last_t"]:
-            _emit_live(s, k, rows)
-        for axis in range(AXES):
-            if s["event_start"][axis] != NONE and s["event_dirty"][axis] != 0:
-                end = s["last_t"] + p.event_gap_ms + 1
-                if end <= watermark:
-                    _emit_event(s, k, axis, rows)
-                else:
-                    due = _earlier(due, end)
-        if s["trip_start"] != NONE and s["trip_emitted_folds"] != s["trip"][FOLDS] + s["tail"][FOLDS]:
-            end = s["last_t"] + p.trip_gap_ms
-            if end <= watermark:
-                _emit_trip(s, k, True, rows)
-            else:
-                due = _earlier(due, end)
-        if due == NONE:
-            end = s["last_t"] + p.vehicle_ttl_ms
-            if end <= watermark:
-                deletions[k] = True
-            else:
-                due = end
-        timers[k] = due
-    return len(states)
+    if s["trip_start"] != NONE and s["trip_emitted_folds"] != s["trip"][FOLDS] + s["tail"][FOLDS]:
+        end = s["last_t"] + p.trip_gap_ms
+        if end <= watermark:
+            emit_trip(s, key, True, rows)
+        else:
+            due = _earlier(due, end)
+    return due
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _earlier(due, end):
     return end if due == NONE or end < due else due
 
 
-@njit(cache=True, nogil=True)
-def _clear(s):
+@njit
+def clear(s):
     """A vehicle that was never seen."""
     nan = math.nan
     s["last_t"] = NONE
+    s["last_gap_ms"] = 0
+    s["withdrawn"] = 0
+    s["corrected_to"] = NONE
     s["last_lat"] = nan
     s["last_lon"] = nan
     s["last_odometer_m"] = nan
@@ -257,7 +171,6 @@ def _clear(s):
     s["trip_start"] = NONE
     s["trip_emissions"] = 0
     s["trip_emitted_folds"] = -1
-    s["live_t"] = NONE
     for a in range(ACCUMULATORS):
         s["minute"][a] = 0
         s["part"][a] = 0
@@ -268,15 +181,13 @@ def _clear(s):
         s["event_dirty"][axis] = 0
 
 
-@njit(cache=True, nogil=True)
-def _who(s, messages, m, key, rows):
-    """Takes over driver, fleet and class of the message whose sample comes next; a new driver ends the trip.
+@njit
+def who(s, driver, fleet, vehicle_class, key, rows):
+    """Takes over driver and fleet (words) and class of the sample that comes next; a new driver ends the trip.
 
     Returns:
         Whether driver or fleet are others than before.
     """
-    driver = messages.texts[messages.driver[m]]
-    fleet = messages.texts[messages.fleet[m]]
     if s["known"] != 0:
         same_driver = True
         same_fleet = True
@@ -284,9 +195,9 @@ def _who(s, messages, m, key, rows):
             same_driver = same_driver and s["driver"][w] == driver[w]
             same_fleet = same_fleet and s["fleet"][w] == fleet[w]
         if same_driver and same_fleet:
-            s["vehicle_class"] = messages.vehicle_class[m]
+            s["vehicle_class"] = vehicle_class
             return False
-        _emit_part(s, key, rows)
+        emit_part(s, key, rows)
         if not same_driver:
             for axis in range(AXES):
                 if s["event_start"][axis] != NONE:
@@ -294,26 +205,37 @@ def _who(s, messages, m, key, rows):
             if s["trip_start"] != NONE:
                 _close_trip(s, key, True, rows)
     s["known"] = 1
-    s["vehicle_class"] = messages.vehicle_class[m]
+    s["vehicle_class"] = vehicle_class
     for w in range(TEXT_WORDS):
         s["driver"][w] = driver[w]
         s["fleet"][w] = fleet[w]
     return True
 
 
-@njit(cache=True, nogil=True, forceinline=True)
-def _sample(p, s, key, c, i, rows, others):
-    """One sample that is newer than the one before it."""
-    t = c.t[i]
-    speed = c.speed[i]
-    lat = c.lat[i]
-    lon = c.lon[i]
-    ignition = c.ignition[i]
+@njit
+def sample(
+    p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, ignition, rows, others
+):
+    """Folds one sample into a lane; it is newer than the one before it.
+
+    Args:
+        p: Parameters.
+        s: the lane; updated in place.
+        key: index of the vehicle, for its rows.
+        t: epoch ms; then the sample's values, NaN or -1 where one is missing.
+        rows: Rows; gets what the sample completes.
+        others: whether driver or fleet have just changed.
+
+    Returns:
+        Whether the trip ended because the vehicle has been standing for too long.
+    """
     before = s["last_t"]
     gap = t - before if before != NONE else 0
 
-    distance_um = _distance_um(p.plausible_kmh, s, gap, speed, c.odometer[i], lat, lon)
-    standing = _is_standing(p.standing_kmh, speed, distance_um, gap)
+    um = distance_um(
+        p.plausible_kmh, gap, speed, odometer, lat, lon, s["last_odometer_m"], s["last_lat"], s["last_lon"]
+    )
+    standing = is_standing(p.standing_kmh, speed, um, gap)
     covers = before != NONE and (
         gap <= p.max_gap_ms or (standing and s["last_standing"] != 0 and gap <= p.idle_gap_ms)
     )
@@ -326,7 +248,7 @@ def _sample(p, s, key, c, i, rows, others):
         _open_trip(s, t, lat, lon)
 
     span = gap if covers else 0
-    distance = max(distance_um, 0) if covers else 0
+    distance = max(um, 0) if covers else 0
     kind = DRIVE_MS if not standing else (STOPPED_MS if ignition == 0 else IDLE_MS)
     part = s["part"]
     minute = t - t % MINUTE_MS
@@ -344,8 +266,8 @@ def _sample(p, s, key, c, i, rows, others):
         _name_minute(s)
 
     accel, brake, corner = 0, 0, 0
-    if not _quiet(p, s, c.accel_x[i], c.accel_y[i]):
-        accel, brake, corner = _events(p, s, key, c, i, gap, rows)
+    if not _quiet(p, s, accel_x, accel_y):
+        accel, brake, corner = _events(p, s, key, t, speed, accel_x, accel_y, lat, lon, gap, rows)
 
     part[N] += 1
     part[FOLDS] += 1
@@ -359,6 +281,7 @@ def _sample(p, s, key, c, i, rows, others):
         s["minute_lat"] = lat
         s["minute_lon"] = lon
 
+    stood = False
     if s["trip_start"] != NONE:
         in_tail = p.trip_stop_ms > 0 and standing
         if in_tail:
@@ -385,35 +308,38 @@ def _sample(p, s, key, c, i, rows, others):
             s["trip_max_kmh"] = speed
         if in_tail and t - s["trip_end"] >= p.trip_stop_ms:
             _close_trip(s, key, False, rows)
+            stood = True
 
     s["last_t"] = t
+    s["last_gap_ms"] = gap
     s["last_lat"] = lat
     s["last_lon"] = lon
-    s["last_odometer_m"] = c.odometer[i]
-    s["last_heading"] = c.heading[i]
+    s["last_odometer_m"] = odometer
+    s["last_heading"] = heading
     s["last_speed_kmh"] = speed
     s["last_standing"] = 1 if standing else 0
     s["last_ignition"] = ignition
+    return stood
 
 
-@njit(cache=True, nogil=True)
-def _distance_um(plausible_kmh, s, gap, speed, odometer, lat, lon):
+@njit
+def distance_um(plausible_kmh, gap, speed, odometer, lat, lon, last_odometer, last_lat, last_lon):
     """Micrometres since the sample before: by speed, else by odometer, else by position; -1 where unknown."""
     if speed == speed:
         return math.floor(speed * gap * UM_PER_KMH_MS + 0.5)
     plausible_um = math.floor(plausible_kmh * gap * UM_PER_KMH_MS)
-    if odometer == odometer and s["last_odometer_m"] == s["last_odometer_m"]:
-        driven_m = odometer - s["last_odometer_m"]
+    if odometer == odometer and last_odometer == last_odometer:
+        driven_m = odometer - last_odometer
         if driven_m >= 0 and driven_m * 1e6 <= plausible_um:
             return math.floor(driven_m * 1e6 + 0.5)
-    if lat == lat and lon == lon and s["last_lat"] == s["last_lat"] and s["last_lon"] == s["last_lon"]:
-        moved_um = haversine_m(s["last_lat"], s["last_lon"], lat, lon) * 1e6
+    if lat == lat and lon == lon and last_lat == last_lat and last_lon == last_lon:
+        moved_um = haversine_m(last_lat, last_lon, lat, lon) * 1e6
         if moved_um <= plausible_um:
             return math.floor(moved_um + 0.5)
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit
 def haversine_m(lat1, lon1, lat2, lon2):
     """Great-circle distance in metres of two points in degrees (haversine formula, mean Earth radius)."""
     phi1 = math.radians(lat1)
@@ -423,16 +349,16 @@ def haversine_m(lat1, lon1, lat2, lon2):
     return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(a)))
 
 
-@njit(cache=True, nogil=True)
-def _is_standing(standing_kmh, speed, distance_um, gap):
+@njit
+def is_standing(standing_kmh, speed, um, gap):
     """Below standing.speed_kmh, by the sample's speed or else by its distance; unknown is not standing."""
     if speed == speed:
         return speed < standing_kmh
-    return distance_um >= 0 and gap > 0 and distance_um < standing_kmh * gap * UM_PER_KMH_MS
+    return um >= 0 and gap > 0 and um < standing_kmh * gap * UM_PER_KMH_MS
 
 
-@njit(cache=True, nogil=True)
-def _cover(s, key, begin, end, kind, distance_um, rows):
+@njit
+def _cover(s, key, begin, end, kind, um, rows):
     """Adds (begin, end] to the minutes it lies in, split at their edges in whole milliseconds and micrometres."""
     span = end - begin
     told = 0
@@ -441,7 +367,7 @@ def _cover(s, key, begin, end, kind, distance_um, rows):
         minute = at - at % MINUTE_MS
         _open_minute(s, key, minute, rows)
         until = min(minute + MINUTE_MS, end)
-        upto = distance_um if until == end else distance_um * (until - begin) // span
+        upto = um if until == end else um * (until - begin) // span
         part = s["part"]
         part[FOLDS] += 1
         part[kind] += until - at
@@ -451,13 +377,13 @@ def _cover(s, key, begin, end, kind, distance_um, rows):
         at = until
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _open_minute(s, key, start, rows):
     """Makes ``start`` the open minute; the one before it is complete, by the vehicle's own progress."""
     if s["minute_start"] == start:
         return
     if s["minute_dirty"] != 0:
-        _emit_minute(s, key, rows)
+        emit_minute(s, key, rows)
     s["minute_start"] = start
     _name_minute(s)
     s["minute_max_kmh"] = math.nan
@@ -468,7 +394,7 @@ def _open_minute(s, key, start, rows):
         s["minute"][a] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _name_minute(s):
     """The open minute goes by the driver and fleet of its last sample."""
     for w in range(TEXT_WORDS):
@@ -476,7 +402,7 @@ def _name_minute(s):
         s["minute_fleet"][w] = s["fleet"][w]
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _open_trip(s, t, lat, lon):
     s["trip_start"] = t
     s["trip_end"] = t
@@ -495,7 +421,7 @@ def _open_trip(s, t, lat, lon):
     s["tail_lon"] = math.nan
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _keep_tail(s):
     """The vehicle moves on: the standing so far belongs to the trip."""
     if s["tail"][FOLDS] == 0:
@@ -511,14 +437,14 @@ def _keep_tail(s):
         s["tail_lon"] = math.nan
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _close_trip(s, key, with_tail, rows):
-    _emit_trip(s, key, with_tail, rows)
+    emit_trip(s, key, with_tail, rows)
     s["trip_start"] = NONE
 
 
-@njit(cache=True, nogil=True)
-def _emit_trip(s, key, with_tail, rows):
+@njit
+def emit_trip(s, key, with_tail, rows):
     """Writes the trip as it stands, with the standing at its end or without (then it ends with its last movement).
 
     The row's write time grows with what was folded in or taken out again, so that a newer row always wins.
@@ -558,29 +484,31 @@ def _emit_trip(s, key, with_tail, rows):
         a[CORNER] + q * b[CORNER],
     )
     row["final"] = 1
-    row["revision"] = s["trip_emissions"]
-    row["write_us"] = s["trip_start"] * 1000 + 2 * (folded + withdrawn) + 1
+    row["revision"] = s["trip_emissions"] + (1 if s["trip_start"] <= s["corrected_to"] else 0)
+    row["write_us"] = s["trip_start"] * 1000 + 2 * (folded + withdrawn + s["withdrawn"]) + 1
+    row["superseded_by"] = NONE
+    row["nulls"] = 1 if s["withdrawn"] > 0 else 0
     s["trip_emissions"] += 1
     s["trip_emitted_folds"] = folded
 
 
-@njit(cache=True, nogil=True)
-def _metrics(row, n, folds, distance_um, drive_ms, idle_ms, stopped_ms, max_kmh, accel, brake, corner):
+@njit
+def _metrics(row, n, folds, um, drive_ms, idle_ms, stopped_ms, max_kmh, accel, brake, corner):
     row["n_samples"] = n
     row["folds"] = folds
-    row["distance_km"] = distance_um / 1e9
+    row["distance_km"] = um / 1e9
     row["drive_s"] = drive_ms / 1e3
     row["idle_s"] = idle_ms / 1e3
     row["stopped_s"] = stopped_ms / 1e3
     row["max_speed_kmh"] = max_kmh
-    row["mean_speed_kmh"] = distance_um / 1e9 / (drive_ms / 3.6e6) if drive_ms > 0 else math.nan
+    row["mean_speed_kmh"] = um / 1e9 / (drive_ms / 3.6e6) if drive_ms > 0 else math.nan
     row["harsh_accel"] = accel
     row["harsh_brake"] = brake
     row["harsh_corner"] = corner
 
 
-@njit(cache=True, nogil=True)
-def _emit_part(s, key, rows):
+@njit
+def emit_part(s, key, rows):
     """Sends the driver's share since the last time, and adds it to the minute."""
     part = s["part"]
     if part[FOLDS] == 0:
@@ -603,10 +531,10 @@ def _emit_part(s, key, rows):
     s["part_max_kmh"] = math.nan
 
 
-@njit(cache=True, nogil=True)
-def _emit_minute(s, key, rows):
+@njit
+def emit_minute(s, key, rows):
     """Writes the open minute's total; the write time grows with the samples folded in."""
-    _emit_part(s, key, rows)
+    emit_part(s, key, rows)
     row = rows.minutes[rows.counts[MINUTES]]
     rows.counts[MINUTES] += 1
     row["key"] = key
@@ -631,13 +559,15 @@ def _emit_minute(s, key, rows):
         a[CORNER],
     )
     row["final"] = 1
-    row["revision"] = s["minute_emissions"]
-    row["write_us"] = (s["minute_start"] + MINUTE_MS) * 1000 + 2 * a[FOLDS] + 1
+    row["revision"] = s["minute_emissions"] + (1 if s["minute_start"] <= s["corrected_to"] else 0)
+    row["write_us"] = (s["minute_start"] + MINUTE_MS) * 1000 + 2 * (a[FOLDS] + s["withdrawn"]) + 1
+    row["superseded_by"] = NONE
+    row["nulls"] = 1 if s["withdrawn"] > 0 else 0
     s["minute_emissions"] += 1
     s["minute_dirty"] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _quiet(p, s, accel_x, accel_y):
     """Whether no harsh event is open and no threshold reached: nothing for ``_events`` to do."""
     start = s["event_start"]
@@ -651,8 +581,8 @@ def _quiet(p, s, accel_x, accel_y):
     )
 
 
-@njit(cache=True, nogil=True)
-def _events(p, s, key, c, i, gap, rows):
+@njit
+def _events(p, s, key, t, speed, accel_x, accel_y, lat, lon, gap, rows):
     """Harsh events of the three axes; returns how many of each start with this sample.
 
     An event starts at the first sample at or over its threshold (with the minimum speed reached, or none asked
@@ -663,30 +593,30 @@ def _events(p, s, key, c, i, gap, rows):
     started_corner = 0
     for axis in range(AXES):
         if axis == 0:
-            value = c.accel_x[i]
+            value = accel_x
         elif axis == 1:
-            value = -c.accel_x[i]
+            value = -accel_x
         else:
-            value = abs(c.accel_y[i])
+            value = abs(accel_y)
         if s["event_start"][axis] != NONE:
             over = value >= p.rearm_ratio * s["event_threshold"][axis]
             if gap <= p.event_gap_ms and over:
-                s["event_end"][axis] = c.t[i]
+                s["event_end"][axis] = t
                 s["event_samples"][axis] += 1
                 s["event_dirty"][axis] = 1
                 if value > s["event_peak"][axis]:
-                    _peak(s, axis, value, c, i)
+                    _peak(s, axis, value, lat, lon, speed)
                 continue
             _close_event(s, key, axis, rows)
         threshold = p.thresholds[s["vehicle_class"], axis]
-        fast = p.min_speeds_kmh[axis] == 0 or c.speed[i] >= p.min_speeds_kmh[axis]
+        fast = p.min_speeds_kmh[axis] == 0 or speed >= p.min_speeds_kmh[axis]
         if value >= threshold and fast:
-            s["event_start"][axis] = c.t[i]
-            s["event_end"][axis] = c.t[i]
+            s["event_start"][axis] = t
+            s["event_end"][axis] = t
             s["event_samples"][axis] = 1
             s["event_threshold"][axis] = threshold
             s["event_dirty"][axis] = 1
-            _peak(s, axis, value, c, i)
+            _peak(s, axis, value, lat, lon, speed)
             if axis == 0:
                 started_accel = 1
             elif axis == 1:
@@ -696,22 +626,22 @@ def _events(p, s, key, c, i, gap, rows):
     return started_accel, started_brake, started_corner
 
 
-@njit(cache=True, nogil=True)
-def _peak(s, axis, value, c, i):
+@njit
+def _peak(s, axis, value, lat, lon, speed):
     s["event_peak"][axis] = value
-    s["event_lat"][axis] = c.lat[i]
-    s["event_lon"][axis] = c.lon[i]
-    s["event_speed_kmh"][axis] = c.speed[i]
+    s["event_lat"][axis] = lat
+    s["event_lon"][axis] = lon
+    s["event_speed_kmh"][axis] = speed
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _close_event(s, key, axis, rows):
     if s["event_dirty"][axis] != 0:
         _emit_event(s, key, axis, rows)
     s["event_start"][axis] = NONE
 
 
-@njit(cache=True, nogil=True)
+@njit
 def _emit_event(s, key, axis, rows):
     row = rows.events[rows.counts[EVENTS]]
     rows.counts[EVENTS] += 1
@@ -730,27 +660,33 @@ def _emit_event(s, key, axis, rows):
     row["lon"] = s["event_lon"][axis]
     row["speed_kmh"] = s["event_speed_kmh"][axis]
     row["n_samples"] = s["event_samples"][axis]
-    row["write_us"] = s["event_start"][axis] * 1000 + 2 * s["event_samples"][axis] + 1
+    row["write_us"] = s["event_start"][axis] * 1000 + 2 * (s["event_samples"][axis] + s["withdrawn"]) + 1
+    row["superseded_by"] = NONE
+    row["nulls"] = 1 if s["withdrawn"] > 0 else 0
     s["event_dirty"][axis] = 0
 
 
-@njit(cache=True, nogil=True)
-def _emit_live(s, key, rows):
+@njit
+def emit_live(s, driver, fleet, key, t, lat, lon, heading, speed, standing, ignition, settled, rows):
+    """Writes where a vehicle is.
+
+    ``settled`` says how often it was written with all samples in the lane: such a row wins over an early one (0) of
+    the same time, and over those before it.
+    """
     row = rows.lives[rows.counts[LIVES]]
     rows.counts[LIVES] += 1
     row["key"] = key
     for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
-    row["event_ms"] = s["last_t"]
-    if s["last_standing"] == 0:
+        row["driver"][w] = driver[w]
+        row["fleet"][w] = fleet[w]
+    row["event_ms"] = t
+    if not standing:
         row["state"] = 0
     else:
-        row["state"] = 2 if s["last_ignition"] == 0 else 1
+        row["state"] = 2 if ignition == 0 else 1
     row["trip_start"] = s["trip_start"]
-    row["lat"] = s["last_lat"]
-    row["lon"] = s["last_lon"]
-    row["heading"] = s["last_heading"]
-    row["speed_kmh"] = s["last_speed_kmh"]
-    row["write_us"] = s["last_t"] * 1000
-    s["live_t"] = s["last_t"]
+    row["lat"] = lat
+    row["lon"] = lon
+    row["heading"] = heading
+    row["speed_kmh"] = speed
+    row["write_us"] = t * 1000 + min(settled, 999)

@@ -1,7 +1,10 @@
 """Record layouts of the vehicle kernel: the state of a vehicle and the rows it produces.
 
-Texts are 64 bytes, zero padded, seen as 8 words (``u8``): Numba compares and copies them as numbers, and a view
+Texts are 64 bytes, zero padded, seen as 8 words (``i8``): Numba compares and copies them as numbers, and a view
 as ``S64`` gives the text back. Times are epoch milliseconds UTC; NONE stands for "no time".
+
+A **lane** is what the rules keep of a vehicle after its samples up to some time. The state of a vehicle is the lane
+of its samples in order, and what is kept to put them in order (order.py): the newest ones wait in the state's tail.
 """
 
 from __future__ import annotations
@@ -23,12 +26,11 @@ EVENT_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner")
 SEVERITIES = ("low", "medium", "high")
 LIVE_STATES = ("driving", "idle", "stopped")
 
-STATE_VERSION = 1
-
-STATE = np.dtype(
+LANE = np.dtype(
     [
         # the sample before
         ("last_t", "<i8"),
+        ("last_gap_ms", "<i8"),
         ("last_lat", "<f8"),
         ("last_lon", "<f8"),
         ("last_odometer_m", "<f8"),
@@ -39,12 +41,12 @@ STATE = np.dtype(
         # who drives what
         ("known", "i1"),
         ("vehicle_class", "<i4"),
-        ("driver", "<u8", (TEXT_WORDS,)),
-        ("fleet", "<u8", (TEXT_WORDS,)),
+        ("driver", "<i8", (TEXT_WORDS,)),
+        ("fleet", "<i8", (TEXT_WORDS,)),
         # the open minute: its total is minute + part; part is what the driver's windows have not been told yet
         ("minute_start", "<i8"),
-        ("minute_driver", "<u8", (TEXT_WORDS,)),
-        ("minute_fleet", "<u8", (TEXT_WORDS,)),
+        ("minute_driver", "<i8", (TEXT_WORDS,)),
+        ("minute_fleet", "<i8", (TEXT_WORDS,)),
         ("minute", "<i8", (ACCUMULATORS,)),
         ("minute_max_kmh", "<f8"),
         ("minute_lat", "<f8"),
@@ -78,10 +80,52 @@ STATE = np.dtype(
         ("event_lon", "<f8", (AXES,)),
         ("event_speed_kmh", "<f8", (AXES,)),
         ("event_dirty", "i1", (AXES,)),
-        # the newest live row
-        ("live_t", "<i8"),
-    ]
+        # corrections: folds taken back so far, which count in write times; rows that start up to corrected_to are corrected
+        ("withdrawn", "<i8"),
+        ("corrected_to", "<i8"),
+    ],
+    align=True,
 )
+LANE_WORDS = LANE.itemsize // 8
+
+STATE_VERSION = 2
+
+# Stretches of batches that were seen without a gap: [first seq, last seq] with t[0] in [from_t, to_t].
+STRETCHES = 4
+
+STATE = np.dtype(
+    [
+        ("lane", LANE),
+        # the newest sample there is, and the last one in the lane for good (a preview may be ahead of it)
+        ("newest_t", "<i8"),
+        ("ordered_t", "<i8"),
+        # how many of the waiting samples the lane has as a preview
+        ("previewed", "<i8"),
+        # the newest live row; settled: how often it was written with everything known, negative: once more
+        ("live_t", "<i8"),
+        ("live_settled", "<i8"),
+        # the newest seam (a gap that a backlog may fill) while its head is kept, see order.py
+        ("head_start", "<i8"),
+        ("head_gap_ms", "<i8"),
+        ("head_samples", "<i8"),
+        ("head_calm", "<i8"),
+        ("head_settled", "<i8"),
+        ("head_minute", "<i8"),
+        # start of the trip that was open when the newest seam was sealed
+        ("seam_trip", "<i8"),
+        ("seen_first", "<i8", (STRETCHES,)),
+        ("seen_last", "<i8", (STRETCHES,)),
+        ("seen_from_t", "<i8", (STRETCHES,)),
+        ("seen_to_t", "<i8", (STRETCHES,)),
+    ],
+    align=True,
+)
+
+# A sample that waits, as words: t, 7 numbers (the order of RAW_NUMBERS), and who, class and ignition in one.
+RAW_NUMBERS = ("speed", "accel_x", "accel_y", "lat", "lon", "heading", "odometer")
+RAW_WORDS = 2 + len(RAW_NUMBERS)
+# Who drove: driver and fleet.
+WHO_WORDS = 2 * TEXT_WORDS
 
 _METRICS = [
     ("n_samples", "<i8"),
@@ -96,7 +140,7 @@ _METRICS = [
     ("harsh_brake", "<i8"),
     ("harsh_corner", "<i8"),
 ]
-_WHO = [("driver", "<u8", (TEXT_WORDS,)), ("fleet", "<u8", (TEXT_WORDS,))]
+_WHO = [("driver", "<i8", (TEXT_WORDS,)), ("fleet", "<i8", (TEXT_WORDS,))]
 
 MINUTE_ROW = np.dtype(
     [
@@ -108,6 +152,8 @@ MINUTE_ROW = np.dtype(
         *_METRICS,
         ("final", "i1"),
         ("revision", "<i8"),
+        ("superseded_by", "<i8"),
+        ("nulls", "i1"),
         ("write_us", "<i8"),
     ]
 )
@@ -126,6 +172,8 @@ TRIP_ROW = np.dtype(
         *_METRICS,
         ("final", "i1"),
         ("revision", "<i8"),
+        ("superseded_by", "<i8"),
+        ("nulls", "i1"),
         ("write_us", "<i8"),
     ]
 )
@@ -144,6 +192,8 @@ EVENT_ROW = np.dtype(
         ("lon", "<f8"),
         ("speed_kmh", "<f8"),
         ("n_samples", "<i8"),
+        ("superseded_by", "<i8"),
+        ("nulls", "i1"),
         ("write_us", "<i8"),
     ]
 )
@@ -179,7 +229,7 @@ PART_ROW = np.dtype(
 def with_texts(dtype: np.dtype[np.void]) -> np.dtype[np.void]:
     """The same layout with texts as ``S64`` in place of words, for whoever reads the rows."""
     fields: dict[str, Any] = dict(dtype.fields or {})
-    words = np.dtype(("<u8", (TEXT_WORDS,)))
+    words = np.dtype(("<i8", (TEXT_WORDS,)))
     formats = ["S64" if fields[name][0] == words else fields[name][0] for name in dtype.names or ()]
     return np.dtype(
         {"names": list(dtype.names or ()), "formats": formats, "offsets": [f[1] for f in fields.values()]}

@@ -30,6 +30,8 @@ _RESULT = {
     "updated_at": Column("now"),
 }
 
+_VOID = {"superseded_by": Column("timestamp", "superseded_by")}
+
 _PLACE = {name: Column("double", name) for name in ("lat", "lon")}
 
 
@@ -43,6 +45,7 @@ def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
         name=name,
         table=spec.index,
         write_us="write_us",
+        nulls="nulls" if "superseded_by" in columns else "",
         columns=tuple(columns.get(column.name, UNSET) for column in spec.columns),
     )
 
@@ -56,6 +59,7 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
             | _PLACE
             | _METRICS
             | _RESULT
+            | _VOID
             | {"day": Column("day", "minute_start"), "minute_start": Column("timestamp", "minute_start")},
         ),
         _table(
@@ -63,6 +67,7 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
             _WHO
             | _METRICS
             | _RESULT
+            | _VOID
             | {name: Column("double", name) for name in ("start_lat", "start_lon", "end_lat", "end_lon")}
             | {
                 "month": Column("month", "start_ms"),
@@ -75,6 +80,7 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
             "driver_event",
             _WHO
             | _PLACE
+            | _VOID
             | {
                 "day": Column("day", "start_ms"),
                 "event_time": Column("timestamp", "start_ms"),

@@ -27,6 +27,15 @@ class Window(Frozen):
     allowed_lateness_s: NotNegative
 
 
+class Order(Frozen):
+    """How far a vehicle's samples may be out of order."""
+
+    buffer_s: NotNegative
+    backlog_gap_s: Positive
+    max_head: Annotated[int, Field(ge=2, le=100_000)]
+    max_waiting: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class Clock(Frozen):
     """How far ahead of its arrival a message may be."""
 
@@ -119,6 +128,7 @@ class Settings(Frozen):
     version: int
     watermark: Watermark
     window: Window
+    order: Order
     clock: Clock
     sample: Sample
     standing: Standing

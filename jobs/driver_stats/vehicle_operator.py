@@ -9,22 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.columnar_runtime import Batch, Result, TimerBatch
-from jobs.driver_stats import kernel, layout
-from jobs.driver_stats.kernel import Columns, Messages, Parameters, Rows
-from jobs.driver_stats.layout import NONE, TEXT_WORDS
+from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
+from connectors.columnar_runtime import Tails as KeyTails
+from jobs.driver_stats import layout, order
+from jobs.driver_stats.backlog import Backlog, Call
+from jobs.driver_stats.kernel import Columns, Messages, Parameters
+from jobs.driver_stats.layout import LANE_WORDS, NONE, TEXT_WORDS
+from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE, Tails
+from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
 from jobs.driver_stats.settings import Settings
-
-ROWS = {
-    "vehicle_minute": layout.MINUTE_ROW,
-    "part": layout.PART_ROW,
-    "trip": layout.TRIP_ROW,
-    "driver_event": layout.EVENT_ROW,
-    "vehicle_live": layout.LIVE_ROW,
-}
-"""Row layouts by output, in the order of kernel.Rows."""
-
-OUTPUTS = {name: layout.with_texts(dtype) for name, dtype in ROWS.items()}
+from jobs.driver_stats.upgrades import upgraded
 
 NEVER_MS = 2**62
 UNKNOWN_DRIVER, DEFAULT_FLEET = b"", b"default"
@@ -59,10 +53,15 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         event_gap_ms=ms(harsh.max_gap_s),
         live_interval_ms=ms(settings.live.interval_s) if live else NEVER_MS,
         vehicle_ttl_ms=settings.keep_ms() or NEVER_MS,
+        buffer_ms=ms(settings.order.buffer_s),
+        backlog_gap_ms=ms(settings.order.backlog_gap_s),
+        max_head=settings.order.max_head,
+        max_waiting=settings.order.max_waiting,
         thresholds=thresholds,
         min_speeds_kmh=np.array(
             [harsh.min_speed_kmh, harsh.min_speed_kmh, harsh.corner_min_speed_kmh], dtype=float
         ),
+        calm_levels=harsh.rearm_ratio * thresholds.min(axis=0),
     )
 
 
@@ -71,7 +70,9 @@ class VehicleOperator:
 
     state_dtype = layout.STATE
     state_version = layout.STATE_VERSION
-    counters = kernel.COUNTERS
+    tail_growth = order.GROWTH
+    uses_store = True
+    counters = order.COUNTERS
     outputs = OUTPUTS
 
     def open(self, settings_json: str, subtask: int) -> None:
@@ -79,21 +80,18 @@ class VehicleOperator:
         given = json.loads(settings_json)
         settings = Settings.model_validate(given["settings"])
         self._parameters = kernel_parameters(settings, given["live"])
+        self._keep_ms = settings.keep_ms() or NEVER_MS
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
-        self._capacity = 0
-        self._rows: Rows
-        self._grow(4096)
+        self._rows = RowBuffer(self._parameters, 4096)
 
-    def upgrade(self, version: int, row: bytes) -> Any:
-        """There is no older layout yet.
+    def upgrade(self, version: int, row: bytes) -> bytes:
+        """A state row of an older layout in the present one.
 
         Raises:
-            ValueError: always; a savepoint with this version comes from elsewhere.
+            ValueError: this version of the job does not know that layout.
         """
-        raise ValueError(
-            f"the savepoint holds vehicle states of layout version {version}, this job knows {self.state_version} only"
-        )
+        return upgraded(version, row)
 
     def batch(self, b: Batch) -> Result:
         """Folds a mini-batch into the vehicles' states."""
@@ -121,32 +119,98 @@ class VehicleOperator:
             # An empty fleet would be an empty partition key, which Cassandra refuses.
             np.append(np.where(fleets == b"", 1, np.arange(len(fleets)) + first_fleet), 1)[fleet_codes],
             self._classes(*b.texts["vehicle_class"]),
-            texts.view("<u8").reshape(-1, TEXT_WORDS),
+            texts.view("<i8").reshape(-1, TEXT_WORDS),
+            b.integers["seq"],
         )
-        cursor = np.zeros(3, np.int64)
+        self._rows.clear()
         counters = np.zeros(len(self.counters), np.int64)
-        self._rows.counts[:] = 0
-        while not kernel.fold(
-            self._parameters, columns, messages, b.states, b.is_new, self._rows, cursor, counters
-        ):
-            self._grow(self._capacity * 2)
+        call = self._call(b.states, b.tails, b.store, counters)
+        rejects = self._fold(columns, messages, call, b.is_new)
         timers = np.empty(len(b.states), np.int64)
-        kernel.next_timers(b.states, timers)
-        return Result(timers=timers, deletions=None, outputs=self._taken(), counters=counters)
+        order.next_timers(b.states, timers)
+        return Result(timers=timers, outputs=self._rows.outputs(), counters=counters, rejects=rejects)
 
     def timers(self, b: TimerBatch) -> Result:
         """Publishes what the watermark closed for the vehicles whose timers fired."""
         timers = np.full(len(b.states), NONE, np.int64)
         deletions = np.zeros(len(b.states), np.bool_)
-        self._rows.counts[:] = 0
+        self._rows.clear()
+        call = self._call(b.states, b.tails, b.store, np.zeros(len(self.counters), np.int64))
         done = 0
-        while done < len(b.states):
-            done = kernel.advance(
-                self._parameters, b.states, b.watermark, self._rows, timers, deletions, done
+        while True:
+            done = order.advance(
+                self._parameters, call.states, call.lanes, call.lane_words, b.watermark, call.tails,
+                self._rows.rows, timers, deletions, done,
+            )  # fmt: skip
+            if done == len(b.states):
+                return Result(timers=timers, deletions=deletions, outputs=self._rows.outputs())
+            self._rows.grow()
+
+    def _call(
+        self, states: NDArray[Any], tails: KeyTails, store: KeyStore, counters: NDArray[np.int64]
+    ) -> Call:
+        words = tails.words
+        return Call(
+            states,
+            states["lane"],
+            states.view(np.int64).reshape(len(states), -1),
+            Tails(
+                words,
+                words.view(np.float64),
+                tails.start,
+                tails.length,
+                np.zeros(len(states), np.bool_),
+                np.zeros(LANE_WORDS, np.int64),
+            ),
+            store,
+            self._rows,
+            counters,
+        )
+
+    def _fold(
+        self, columns: Columns, messages: Messages, call: Call, is_new: NDArray[Any]
+    ) -> list[tuple[int, str]]:
+        """Folds all messages; returns those of which samples could not be placed, with the reason."""
+        backlog = Backlog(self._parameters, call, self._keep_ms)
+        cursor = np.zeros(4, np.int64)
+        lost: dict[int, int] = {}
+        while True:
+            code = order.fold(
+                self._parameters, columns, messages, call.states, call.lanes, call.lane_words, is_new, call.tails,
+                self._rows.rows, cursor, call.counters,
+            )  # fmt: skip
+            if code == DONE:
+                break
+            m = int(cursor[MESSAGE])
+            if code == order.FULL:
+                self._rows.grow()
+                continue
+            key = int(messages.key_index[m])
+            if code == FILE:
+                backlog.file(key)
+            elif code == COMMIT:
+                newest = int(call.states[key]["newest_t"])
+                taken = int(columns.t[cursor[INDEX] + messages.lengths[m] - cursor[SAMPLE] - 1])
+                backlog.commit(key, max(newest, taken) - self._parameters.buffer_ms)
+            elif code == LATE:
+                end = int(cursor[INDEX] + messages.lengths[m] - cursor[SAMPLE])
+                reached, unplaced = backlog.late(key, columns, messages, m, int(cursor[INDEX]), end)
+                cursor[SAMPLE] += reached - cursor[INDEX]
+                cursor[INDEX] = reached
+                if unplaced:
+                    lost[m] = lost.get(m, 0) + unplaced
+            else:
+                backlog.take_back(key)
+        for key in np.flatnonzero(call.tails.filing):
+            backlog.file(int(key))
+        return [
+            (
+                m,
+                f"out_of_order: {count} of {messages.lengths[m]} samples are older than what the vehicle sent, "
+                "and in no gap that is kept for a backlog",
             )
-            if done < len(b.states):
-                self._grow(self._capacity * 2)
-        return Result(timers=timers, deletions=deletions, outputs=self._taken(), counters=None)
+            for m, count in lost.items()
+        ]
 
     def _classes(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         """Threshold rows by message; a class without thresholds of its own has the default's (row 0)."""
@@ -155,23 +219,3 @@ class VehicleOperator:
         )
         found: NDArray[np.int32] = by_code[codes]
         return found
-
-    def _grow(self, capacity: int) -> None:
-        """Room for ``capacity`` rows of each kind; rows that are there stay."""
-        capacity = max(capacity, 4 * kernel.rows_needed(self._parameters))
-        arrays = [np.zeros(capacity, dtype) for dtype in ROWS.values()]
-        counts = np.zeros(len(arrays), np.int64)
-        if self._capacity:
-            counts[:] = self._rows.counts
-            for new, kept, count in zip(arrays, self._rows, counts, strict=False):
-                new[:count] = kept[:count]
-        minutes, parts, trips, events, lives = arrays
-        self._rows = Rows(minutes, parts, trips, events, lives, counts)
-        self._capacity = capacity
-
-    def _taken(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-        taken = {}
-        for name, rows, count in zip(OUTPUTS, self._rows, self._rows.counts, strict=False):
-            if count:
-                taken[name] = (np.ascontiguousarray(rows["key"][:count]), rows[:count].view(OUTPUTS[name]))
-        return taken

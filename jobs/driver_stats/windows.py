@@ -31,7 +31,8 @@ DAY_MS = 24 * HOUR_MS
 
 _PART = struct.Struct(f"<i64s64sqq{ACCUMULATORS}qd")
 assert _PART.size == PART_ROW.itemsize, "the layout of a part is that of layout.PART_ROW"
-_SUMS = struct.Struct(f"<{ACCUMULATORS}qdi")
+_SUMS = struct.Struct(f"<{ACCUMULATORS}qdi?")
+_SUMS_1 = struct.Struct(f"<{ACCUMULATORS}qdi")  # before there were corrections
 
 
 class Part(NamedTuple):
@@ -51,27 +52,40 @@ def read_part(row: bytes) -> Part:
 
 @dataclass(slots=True)
 class WindowSums:
-    """What a window holds: integer sums, the maximum speed, and how often it was written as final."""
+    """What a window holds: integer sums, the maximum speed, and how often it was written as final.
+
+    ``corrected``: something was taken out again, so a row may have had values that it no longer has.
+    """
 
     sums: list[int] = field(default_factory=lambda: [0] * ACCUMULATORS)
     max_kmh: float = math.nan
     finals: int = 0
+    corrected: bool = False
 
     def add(self, sums: tuple[int, ...] | list[int], max_kmh: float) -> None:
-        """Folds a part or another window in."""
+        """Folds a part or another window in; a part may be negative, its folds never are."""
         self.sums = [mine + other for mine, other in zip(self.sums, sums, strict=True)]
         if not self.max_kmh >= max_kmh and max_kmh == max_kmh:
             self.max_kmh = max_kmh
+        self.corrected = self.corrected or min(sums) < 0
+
+    @property
+    def is_void(self) -> bool:
+        """Whether all that was in it has been taken out again: its row stands for nothing."""
+        return not any(value for index, value in enumerate(self.sums) if index != FOLDS)
 
     def to_bytes(self) -> bytes:
         """The form that is kept in Flink's state."""
-        return _SUMS.pack(*self.sums, self.max_kmh, self.finals)
+        return _SUMS.pack(*self.sums, self.max_kmh, self.finals, self.corrected)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> WindowSums:
-        """Reads ``to_bytes``."""
-        *sums, max_kmh, finals = _SUMS.unpack(data)
-        return cls(sums, max_kmh, finals)
+        """Reads ``to_bytes``, of a savepoint before there were corrections too."""
+        if len(data) == _SUMS_1.size:
+            *sums, max_kmh, finals = _SUMS_1.unpack(data)
+            return cls(sums, max_kmh, finals)
+        *sums, max_kmh, finals, corrected = _SUMS.unpack(data)
+        return cls(sums, max_kmh, finals, corrected)
 
     def metrics(self) -> dict[str, float | int | None]:
         """The metric columns; None where there is no value."""

@@ -6,6 +6,7 @@ It stands for the columnar operator: states by key, one call per mini-batch, one
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -13,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from connectors.columnar_runtime import Batch, Result, TimerBatch
-from jobs.driver_stats.layout import EVENT_TYPES, NONE, SEVERITIES
+from connectors.in_memory import END, Decoded, InMemory
+from jobs.driver_stats.layout import EVENT_TYPES, FOLDS, NONE, SEVERITIES
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
+from jobs.driver_stats.windows import HOUR_MS, WindowSums
 from schemas.messages import message
 
 TELEMETRY = message("telemetry/1")
-END = 2**63 - 1
 
 Row = dict[str, Any]
 Tables = dict[str, dict[tuple[Any, ...], Row]]
@@ -37,56 +38,39 @@ class VehicleHarness:
     """The states of all vehicles, and every row so far."""
 
     def __init__(self, overrides: Sequence[str] = (), *, live: bool = False) -> None:
-        self.operator = VehicleOperator()
+        operator = VehicleOperator()
         settings = Settings.load(overrides)
-        self.operator.open(json.dumps({"settings": settings.model_dump(), "live": live}), 0)
-        self.states: dict[str, np.ndarray] = {}
-        self.timers: dict[str, int] = {}
-        self.rows: dict[str, list[Row]] = {name: [] for name in self.operator.outputs}
-        self.counters = dict.fromkeys(self.operator.counters, 0)
+        operator.open(json.dumps({"settings": settings.model_dump(), "live": live}), 0)
+        self.keys = InMemory(operator, TELEMETRY)
+
+    @property
+    def rows(self) -> dict[str, list[Row]]:
+        """Every row so far, by output."""
+        return {
+            name: [to_row(key, row) for key, row in rows] for name, rows in self.keys.rows.items()
+        }
+
+    @property
+    def states(self) -> dict[str, np.ndarray]:
+        """The state of each vehicle."""
+        return self.keys.states
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """The sums of the counters."""
+        return self.keys.counters
 
     def feed(self, messages: Sequence[dict[str, Any]], watermark: int = NONE) -> None:
         """One mini-batch."""
-        keys = list(dict.fromkeys(item["vehicle_id"] for item in messages))
-        states, is_new = self._gather(keys)
-        result = self.operator.batch(to_batch(messages, keys, states, is_new, watermark))
-        self._scatter(keys, states, result)
+        self.keys.batch([to_decoded(item) for item in messages], watermark)
 
     def advance(self, watermark: int = END) -> None:
         """Lets the watermark pass: fires the timers up to it, again while there are new ones."""
-        while due := [key for key, timer in self.timers.items() if timer != NONE and timer <= watermark]:
-            states, _ = self._gather(due)
-            times = np.array([self.timers[key] for key in due])
-            result = self.operator.timers(TimerBatch(states=states, timestamps=times, watermark=watermark))
-            self._scatter(due, states, result)
+        self.keys.advance(watermark)
 
     def tables(self) -> Tables:
-        """The newest row of each key; checks that the order of writing never matters."""
+        """The newest row of each key that is not void; checks that the order of writing never matters."""
         return {name: newest(self.rows[name], key) for name, key in KEYS.items()}
-
-    def _gather(self, keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        states = np.zeros(len(keys), self.operator.state_dtype)
-        is_new = np.ones(len(keys), np.bool_)
-        for index, key in enumerate(keys):
-            if key in self.states:
-                states[index] = self.states[key]
-                is_new[index] = False
-        return states, is_new
-
-    def _scatter(self, keys: list[str], states: np.ndarray, result: Result) -> None:
-        for index, key in enumerate(keys):
-            if result.deletions is not None and result.deletions[index]:
-                self.states.pop(key, None)
-                self.timers.pop(key, None)
-            else:
-                self.states[key] = states[index].copy()
-                self.timers[key] = int(result.timers[index])
-        for name, (key_index, rows) in result.outputs.items():
-            for key, row in zip(key_index, rows, strict=True):
-                self.rows[name].append(to_row(keys[key], row))
-        if result.counters is not None:
-            for name, count in zip(self.operator.counters, result.counters, strict=True):
-                self.counters[name] += int(count)
 
 
 def run(
@@ -101,6 +85,34 @@ def run(
     return harness.tables()
 
 
+NOT_CONTENT = frozenset({"revision", "write_us", "folds", "nulls", "superseded_by"})
+
+
+def comparable(tables: Tables) -> Tables:
+    """Tables without what tells how they came about: only that may depend on the order of arrival."""
+    return {
+        name: {
+            key: {column: value for column, value in row.items() if column not in NOT_CONTENT}
+            for key, row in rows.items()
+        }
+        for name, rows in tables.items()
+    }
+
+
+def driver_hours(harness: VehicleHarness) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """What the drivers' windows add up, by driver, fleet and hour: sums without folds, and the maximum."""
+    totals: dict[tuple[Any, ...], WindowSums] = {}
+    for part in harness.rows["part"]:
+        hour = (part["driver"], part["fleet"], part["minute_start"] // HOUR_MS)
+        total = totals.setdefault(hour, WindowSums())
+        folds = total.sums[FOLDS]
+        total.add(part["sums"], math.nan if part["max_kmh"] is None else part["max_kmh"])
+        assert total.sums[FOLDS] > folds, "what a window contains only grows: its write time does"
+    return {
+        hour: (*total.metrics().values(),) for hour, total in totals.items() if not total.is_void
+    }
+
+
 def newest(rows: list[Row], key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
     """Of each key the row with the largest write time, which must be the last one written, too."""
     table: dict[tuple[Any, ...], Row] = {}
@@ -108,8 +120,10 @@ def newest(rows: list[Row], key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
         identity = tuple(row[name] for name in key)
         before = table.get(identity)
         assert before is None or before["write_us"] <= row["write_us"], (before, row)
+        if before is not None and before["write_us"] == row["write_us"]:
+            assert {**before, "revision": 0} == {**row, "revision": 0}, "rows that differ have different write times"
         table[identity] = row
-    return table
+    return {identity: row for identity, row in table.items() if row.get("superseded_by") is None}
 
 
 def to_row(vehicle_id: str, row: np.ndarray) -> Row:
@@ -133,52 +147,15 @@ def to_row(vehicle_id: str, row: np.ndarray) -> Row:
     return values
 
 
-def to_batch(
-    messages: Sequence[dict[str, Any]],
-    keys: list[str],
-    states: np.ndarray,
-    is_new: np.ndarray,
-    watermark: int,
-) -> Batch:
-    """Decodes messages as the JVM does, for input that it would accept."""
-    lengths = np.array([len(item["samples"]["t"]) for item in messages], np.int32)
-    samples: dict[str, np.ndarray] = {"t": _column(messages, "t", np.int64, 0)}
-    for field in TELEMETRY.number_samples:
-        samples[field.name] = _column(messages, field.name, np.float64, np.nan)
-    for name in TELEMETRY.boolean_samples:
-        samples[name] = _column(messages, name, np.int8, -1)
-    return Batch(
-        samples=samples,
-        lengths=lengths,
-        key_index=np.array([keys.index(item["vehicle_id"]) for item in messages], np.int32),
-        texts={name: _texts(messages, name) for name in TELEMETRY.texts},
-        integers={
-            name: np.array([item.get(name, NONE) for item in messages], np.int64)
-            for name in TELEMETRY.integers
-        },
-        numbers={},
-        arrival_ms=np.zeros(len(messages), np.int64),
-        offset=np.arange(len(messages), dtype=np.int64),
-        states=states,
-        is_new=is_new,
-        watermark=watermark,
+def to_decoded(item: dict[str, Any]) -> Decoded:
+    """A message as the JVM decodes it, for input that it would accept."""
+    return Decoded(
+        key=item["vehicle_id"],
+        times=item["samples"]["t"],
+        samples={name: values for name, values in item["samples"].items() if name != "t"},
+        texts={name: item.get(name) for name in TELEMETRY.texts},
+        integers={name: item.get(name) for name in TELEMETRY.integers},
     )
-
-
-def _column(messages: Sequence[dict[str, Any]], name: str, dtype: Any, missing: Any) -> np.ndarray:
-    values: list[Any] = []
-    for item in messages:
-        array = item["samples"].get(name) or [None] * len(item["samples"]["t"])
-        values.extend(missing if value is None else value for value in array)
-    return np.array(values, dtype)
-
-
-def _texts(messages: Sequence[dict[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    values = list(dict.fromkeys(item[name] for item in messages if item.get(name) is not None))
-    codes = np.array(
-        [values.index(item[name]) if item.get(name) is not None else -1 for item in messages], np.int32
-    )
-    return codes, np.array([value.encode() for value in values], dtype="S64")
 
 
 def epoch_ms(text: str) -> int:

@@ -1,0 +1,145 @@
+"""The difference of two runs over the same samples, as rows: what a correction sends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.driver_stats.kernel import EVENTS, MINUTE_MS, MINUTES, PARTS, TRIPS
+from jobs.driver_stats.layout import FOLDS
+from jobs.driver_stats.row_buffer import RowBuffer
+
+_NOT_CONTENT = frozenset({"key", "folds", "revision", "write_us", "nulls"})
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run over kept samples gave: rows, rows of what is still open, and the lane after it."""
+
+    rows: RowBuffer
+    still_open: RowBuffer
+    lane: NDArray[np.void]
+
+
+@dataclass(slots=True)
+class Difference:
+    """Rows to send: parts that take back and add, rows that changed, and rows that are void."""
+
+    parts: list[Any] = field(default_factory=list)
+    minutes: list[Any] = field(default_factory=list)
+    trips: list[Any] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+
+
+def difference(
+    key: int,
+    old: Run,
+    new: Run,
+    withdrawn: int,
+    *,
+    after: int,
+    minutes_after: int,
+    not_void: Collection[int] = (),
+) -> Difference:
+    """What has to be sent so that the rows of ``new`` take the place of those of ``old``.
+
+    Args:
+        key: index of the vehicle.
+        old, new: two runs.
+        withdrawn: of the vehicle now; rows of the new run have it in their write times.
+        after: trips and events that begin later are void if only the old run has them, open ones included.
+        minutes_after: minutes that begin later are.
+        not_void: minutes that are not.
+    """
+    found = Difference(parts=_parts(old.rows.of(PARTS), new.rows.of(PARTS)))
+    was, now = _by(old.rows.of(MINUTES), "minute_start"), _by(new.rows.of(MINUTES), "minute_start")
+    found.minutes = _changed(was, now)
+    for identity, row in was.items():
+        start = int(row["minute_start"])
+        if identity not in now and start > minutes_after and start not in not_void:
+            found.minutes.append(_void(row, (start + MINUTE_MS) * 1000, start, withdrawn))
+    for kind, names, into in (
+        (TRIPS, ("driver", "start_ms"), found.trips),
+        (EVENTS, ("driver", "type", "start_ms"), found.events),
+    ):
+        was, now = _by(old.rows.of(kind), *names), _by(new.rows.of(kind), *names)
+        into.extend(_changed(was, now))
+        # What is still open may have been published; if it is still there, it is published again in its time.
+        now |= _by(new.still_open.of(kind), *names)
+        for identity, row in (_by(old.still_open.of(kind), *names) | was).items():
+            start = int(row["start_ms"])
+            if identity not in now and start > after:
+                into.append(_void(row, start * 1000, start, withdrawn))
+    for row in (*found.parts, *found.minutes, *found.trips, *found.events):
+        row["key"] = key
+    return found
+
+
+def _by(rows: NDArray[Any], *names: str) -> dict[tuple[Any, ...], Any]:
+    """The last row of each identity."""
+    return {
+        tuple(row[name].tobytes() if row[name].ndim else int(row[name]) for name in names): row.copy()
+        for row in rows
+    }
+
+
+def _changed(was: dict[tuple[Any, ...], Any], now: dict[tuple[Any, ...], Any]) -> list[Any]:
+    rows = []
+    for identity, row in now.items():
+        before = was.get(identity)
+        if before is not None:
+            if _same(before, row):
+                continue
+            row["revision" if "revision" in (row.dtype.names or ()) else "nulls"] = (
+                before["revision"] + 1 if "revision" in (row.dtype.names or ()) else 1
+            )
+        rows.append(row)
+    return rows
+
+
+def _same(one: Any, other: Any) -> bool:
+    return all(
+        one[name].tobytes() == other[name].tobytes()
+        for name in one.dtype.names or ()
+        if name not in _NOT_CONTENT
+    )
+
+
+def _void(row: Any, start_us: int, start_ms: int, withdrawn: int) -> Any:
+    """A row that no longer exists: newer than the one that was written, older than one that may be again."""
+    gone = row.copy()
+    gone["superseded_by"] = start_ms
+    gone["nulls"] = 1
+    gone["write_us"] = start_us + 2 * withdrawn + 1
+    return gone
+
+
+def _parts(old: NDArray[Any], new: NDArray[Any]) -> list[Any]:
+    """Old parts taken away and new ones added, by driver, fleet and minute; nothing where they are the same."""
+    found: dict[tuple[Any, ...], Any] = {}
+    same: dict[tuple[Any, ...], bool] = {}
+    for sign, rows in ((-1, old), (1, new)):
+        for row in rows:
+            identity = (row["driver"].tobytes(), row["fleet"].tobytes(), int(row["minute_start"]))
+            total = found.get(identity)
+            if total is None:
+                total = found[identity] = row.copy()
+                total["sums"] = 0
+                total["max_kmh"] = np.nan
+                same[identity] = True
+            folds = int(total["sums"][FOLDS]) + int(row["sums"][FOLDS])  # what is withdrawn counts, too
+            total["sums"] += sign * row["sums"]
+            total["sums"][FOLDS] = folds
+            if sign > 0 and not total["max_kmh"] >= row["max_kmh"]:
+                total["max_kmh"] = row["max_kmh"]
+    kept = []
+    for total in found.values():
+        sums = total["sums"].copy()
+        sums[FOLDS] = 0
+        if sums.any():
+            kept.append(total)
+    return kept
