@@ -63,10 +63,17 @@ class Backlog:
 
     # ------------------------------------------------------------ filing
 
-    def file(self, key: int) -> None:
-        """Moves the newest seam, or the end of its open trip, from the vehicle's tail to its store."""
+    def file(self, key: int, *, ended: bool = False) -> None:
+        """Moves a sealed seam, or the end of its open trip, from the vehicle's tail to its store.
+
+        Args:
+            key: index of the vehicle.
+            ended: the next gap comes: a seam that is not sealed yet goes as it is.
+        """
         v = self.call.states[key]
         boxes = {kind: (note, lane) for kind, note, lane in self._boxes(key) if kind != UNDO}
+        if not ended and not boxes.keys() & {SEALED, FIRST}:
+            return
         seams = decode(self.call.store.get(key))
         start = boxes[SEALED][0] if SEALED in boxes else int(v["head_start"])
         if start != NONE:
@@ -142,7 +149,7 @@ class Backlog:
                 self.call.counters,
             )  # fmt: skip
             if code == order.FILE:
-                self.file(key)
+                self.file(key, ended=True)
             elif code == order.DONE:
                 break
         # Filing may have compacted the samples: count those that are left before `last`.
@@ -153,6 +160,10 @@ class Backlog:
             if words[raws + n * RAW_WORDS] <= last
         )
         v["previewed"] = left
+        s = self.call.lanes[key]
+        if left == 0 and s["trip_start"] == undo["trip_start"][0]:
+            # A seal divides the maximum, which a preview does not do.
+            s["trip_before_kmh"], s["trip_max_kmh"] = undo["trip_before_kmh"][0], undo["trip_max_kmh"][0]
         if left > 0:
             order._box(self.call.tails, key, UNDO, v["ordered_t"], undo.view(np.int64))
 
@@ -206,8 +217,7 @@ class Backlog:
         v = self.call.states[key]
         if v["previewed"] > 0:
             self.take_back(key)
-        if any(kind in (SEALED, FIRST) for kind, _, _ in self._boxes(key)):
-            self.file(key)
+        self.file(key)
         seams = decode(self.call.store.get(key))
         if v["head_start"] != NONE:
             boxes = {kind: (note, lane) for kind, note, lane in self._boxes(key)}
@@ -227,9 +237,8 @@ class Backlog:
                 continue
             if seam not in touched:
                 touched[seam] = _Touched(seam.lane.copy(), int(self.call.rows.rows.counts[kernel.MINUTES]))
-                self._withdraw(
-                    key, seams, int(self.call.lanes[key]["withdrawn"]) + 2 * len(seam.head) + 4
-                )
+                if self._in_reach(seam):
+                    self._outdo(key, seams)
                 _publish_again(seam.lane[0])
                 seam.extended = True
             reached = order.fold_late(
@@ -257,6 +266,20 @@ class Backlog:
                 return seam if usable else None
         return None
 
+    def _in_reach(self, seam: Seam) -> bool:
+        """Whether what is before the seam's gap can matter for what is behind it."""
+        p = self.p
+        reach = max(p.trip_gap_ms, p.max_gap_ms, p.idle_gap_ms, p.event_gap_ms, kernel.MINUTE_MS)
+        last_t = int(seam.lane["last_t"][0])
+        return last_t != NONE and seam.start - last_t <= reach
+
+    def _outdo(self, key: int, seams: list[Seam]) -> None:
+        """Lets all further rows win over rows so far, even if they hold less: by more folds than any row has."""
+        lanes = [self.call.lanes[key], *(lane[0] for seam in seams for lane in seam.lanes())]
+        trips = sum(int(lane["trip"][FOLDS] + lane["tail"][FOLDS]) for lane in lanes)
+        heads = sum(len(seam.head) for seam in seams)
+        self._withdraw(key, seams, int(lanes[0]["withdrawn"]) + trips + 3 * heads + 4)
+
     def _withdraw(self, key: int, seams: list[Seam], withdrawn: int) -> None:
         """Lets all further rows of the vehicle win over those so far."""
         self.call.lanes[key]["withdrawn"] = withdrawn
@@ -272,14 +295,15 @@ class Backlog:
     def _correct(self, key: int, seams: list[Seam], touched: dict[Seam, _Touched]) -> None:
         """Publishes the changed lanes as they stand, and corrects what follows their seams."""
         p = self.p
-        reach = max(p.trip_gap_ms, p.max_gap_ms, p.idle_gap_ms, p.event_gap_ms, kernel.MINUTE_MS)
+        if any(self._in_reach(seam) for seam in touched):
+            self._outdo(key, seams)
         for index, seam in enumerate(seams):
             if seam not in touched:
                 continue
             while order._nearly_full(p, self.call.rows.rows):
                 self.call.rows.grow()
             kernel.publish(p, seam.lane[0], key, NEVER_MS, self.call.rows.rows)
-            if seam.start - int(seam.lane["last_t"][0]) <= reach:
+            if self._in_reach(seam):
                 self._join(key, seams, index, touched)
 
     def _join(self, key: int, seams: list[Seam], index: int, touched: dict[Seam, _Touched]) -> None:
@@ -425,7 +449,6 @@ def _change_trip(s: Any, now: Any, sums: NDArray[np.int64]) -> None:
     s["trip_start"] = now["trip_start"]
     s["trip_start_lat"] = now["trip_start_lat"]
     s["trip_start_lon"] = now["trip_start_lon"]
-    if not s["trip_max_kmh"] >= now["trip_max_kmh"] and now["trip_max_kmh"] == now["trip_max_kmh"]:
-        s["trip_max_kmh"] = now["trip_max_kmh"]
+    s["trip_before_kmh"] = kernel.trip_max_kmh(now)
     s["trip_emitted_folds"] = -1
     s["trip_emissions"] = max(int(s["trip_emissions"]), 1)

@@ -410,6 +410,7 @@ def _open_trip(s, t, lat, lon):
     s["trip_start_lon"] = lon
     s["trip_end_lat"] = lat
     s["trip_end_lon"] = lon
+    s["trip_before_kmh"] = math.nan
     s["trip_max_kmh"] = math.nan
     s["trip_emissions"] = 0
     s["trip_emitted_folds"] = -1
@@ -478,7 +479,7 @@ def emit_trip(s, key, with_tail, rows):
         a[DRIVE_MS] + q * b[DRIVE_MS],
         a[IDLE_MS] + q * b[IDLE_MS],
         a[STOPPED_MS] + q * b[STOPPED_MS],
-        s["trip_max_kmh"],
+        trip_max_kmh(s),
         a[ACCEL] + q * b[ACCEL],
         a[BRAKE] + q * b[BRAKE],
         a[CORNER] + q * b[CORNER],
@@ -490,6 +491,13 @@ def emit_trip(s, key, with_tail, rows):
     row["nulls"] = 1 if s["withdrawn"] > 0 else 0
     s["trip_emissions"] += 1
     s["trip_emitted_folds"] = folded
+
+
+@njit
+def trip_max_kmh(s):
+    """The top speed of the open trip; NaN without any speed."""
+    before, since = s["trip_before_kmh"], s["trip_max_kmh"]
+    return before if before >= since or since != since else since
 
 
 @njit

@@ -59,6 +59,8 @@ LANE = np.dtype(
         ("trip_start", "<i8"),
         ("trip_end", "<i8"),
         ("trip", "<i8", (ACCUMULATORS,)),
+        # maxima before and since the newest seal: what was before it may have to be taken out again
+        ("trip_before_kmh", "<f8"),
         ("trip_max_kmh", "<f8"),
         ("trip_start_lat", "<f8"),
         ("trip_start_lon", "<f8"),

@@ -38,6 +38,7 @@ from jobs.driver_stats.kernel import (
     publish,
     rows_needed,
     sample,
+    trip_max_kmh,
     who,
 )
 from jobs.driver_stats.layout import LANE, LANE_WORDS, NONE, RAW_WORDS, STRETCHES, TEXT_WORDS, WHO_WORDS
@@ -713,6 +714,8 @@ def _note_head(p, v, s, words_of_s, key, t, gap, speed, accel_x, accel_y, igniti
             _box(tails, key, SEALED, v["head_start"], words_of_s)
             v["head_start"] = NONE
             v["seam_trip"] = s["trip_start"]
+            s["trip_before_kmh"] = trip_max_kmh(s)
+            s["trip_max_kmh"] = math.nan
             tails.filing[key] = True
     elif calm == 7 and v["head_settled"] != 0 and certain and follows:
         v["head_minute"] = minute

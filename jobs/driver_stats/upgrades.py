@@ -86,6 +86,7 @@ def upgraded(version: int, row: bytes) -> bytes:
     for name in STATE_1.names or ():
         if name in (LANE.names or ()):
             lane[name] = old[name]
+    lane["trip_before_kmh"] = np.nan
     v["newest_t"] = v["ordered_t"] = old["last_t"]
     v["live_t"] = old["live_t"]
     return state.tobytes()

@@ -187,7 +187,7 @@ class VehicleOperator:
                 continue
             key = int(messages.key_index[m])
             if code == FILE:
-                backlog.file(key)
+                backlog.file(key, ended=True)
             elif code == COMMIT:
                 newest = int(call.states[key]["newest_t"])
                 taken = int(columns.t[cursor[INDEX] + messages.lengths[m] - cursor[SAMPLE] - 1])
