@@ -193,6 +193,7 @@ class OutputSpec:
     key_field: str = ""
     key_prefix: str = ""
     event_ms: str = ""
+    nulls: str = ""
 
     def __post_init__(self) -> None:
         """Refuses an output that lacks what its kind needs."""
@@ -202,6 +203,7 @@ class OutputSpec:
         else:
             complete = bool(self.key_field) and bool(self.event_ms)
             _require(complete, f"output {self.name} needs key_field and event_ms")
+            _require(not self.nulls, f"output {self.name} is a stream, nulls is for tables")
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,10 @@ def test_missing_bounds_become_null_and_rows_default_to_the_outputs_name() -> No
         (lambda: MessageSpec("s/1", "id", (SampleField("t"),)), "declared twice"),
         (lambda: OutputSpec("table", "minute", table=0), "needs table, write_us and columns"),
         (lambda: OutputSpec("stream", "part", key_field="driver"), "needs key_field and event_ms"),
+        (
+            lambda: OutputSpec("stream", "part", key_field="driver", event_ms="t", nulls="corrected"),
+            "nulls is for tables",
+        ),
         (lambda: Limits(max_delay_ms=0), "must be positive"),
     ],
 )
