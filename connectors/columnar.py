@@ -24,7 +24,9 @@ from connectors.columnar_runtime import (
     UNKNOWN,
     Batch,
     ColumnarFunction,
+    KeyStore,
     Result,
+    Tails,
     TimerBatch,
 )
 
@@ -42,12 +44,14 @@ __all__ = [
     "ColumnarFunction",
     "ColumnarSpec",
     "ColumnarStreams",
+    "KeyStore",
     "Limits",
     "MessageSpec",
     "NumberField",
     "OutputSpec",
     "Result",
     "SampleField",
+    "Tails",
     "TimerBatch",
     "columnar",
 ]
@@ -182,6 +186,9 @@ class OutputSpec:
         key_field: text field with the key of a stream's record.
         key_prefix: where key_field is empty, the key is this and the message's key; if this is empty, so is the key.
         event_ms: integer field with its event time.
+        nulls: integer field of a table's rows. Where it is not 0, the columns for which the row has no value are
+            written as null, which erases what an earlier row gave them, instead of being left as they are;
+            those declared ``unset`` are still left. So a corrected row can take values back.
     """
 
     kind: Literal["table", "stream"]

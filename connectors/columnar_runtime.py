@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import json
+import re
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -19,8 +20,38 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.columnar_state import NO_STORE, Int64s, JavaStore, KeyStore, Tails, no_tails
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+__all__ = [
+    "NO_INTEGER",
+    "NO_STORE",
+    "NO_TIMER",
+    "TEXT_BYTES",
+    "UNKNOWN",
+    "Batch",
+    "ColumnarFunction",
+    "Flags",
+    "Floats",
+    "Int32s",
+    "Int64s",
+    "KeyStore",
+    "Result",
+    "Rows",
+    "Runtime",
+    "Samples",
+    "Tails",
+    "Texts",
+    "TimerBatch",
+    "check_function",
+    "check_rejects",
+    "check_result",
+    "no_tails",
+    "tail_growth",
+    "uses_store",
+]
 
 NO_TIMER = -(2**63)
 """The timer of a key that wants none."""
@@ -34,15 +65,21 @@ UNKNOWN = -1
 TEXT_BYTES = 64
 """Width of the texts, which are UTF-8 padded with zeros."""
 
-Int64s: TypeAlias = NDArray[np.int64]
+TAIL_WORDS = 5
+"""Words that tails take in the header: a size and four places."""
+
+INT64 = np.dtype("<i8")
+
 Int32s: TypeAlias = NDArray[np.int32]
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[np.void]
 Samples: TypeAlias = NDArray[Any]
 Texts: TypeAlias = tuple[Int32s, NDArray[np.bytes_]]
-Packed: TypeAlias = tuple[bytes | None, ...]
+Packed: TypeAlias = tuple[bytes | str | None, ...]
 T = TypeVar("T")
+
+_REASON = re.compile(r"[a-z][a-z0-9_]*: .")
 
 
 @dataclass(slots=True)
@@ -64,6 +101,8 @@ class Batch:
         states: [K] state rows, all zeros for a new key; to be changed in place.
         is_new: [K] whether the key had no state.
         watermark: event time in ms up to which the input is said to be complete.
+        tails: what the keys have behind their rows, with room for what ``tail_growth`` declares.
+        store: what the keys have elsewhere; raises for a function without ``uses_store``.
     """
 
     samples: Mapping[str, Samples]
@@ -77,6 +116,8 @@ class Batch:
     states: Rows
     is_new: Flags
     watermark: int
+    tails: Tails = field(default_factory=lambda: no_tails(0))
+    store: KeyStore = NO_STORE
 
 
 @dataclass(slots=True)
@@ -87,16 +128,20 @@ class TimerBatch:
         states: [K] state rows, to be changed in place.
         timestamps: [K] the timer of each key.
         watermark: event time in ms, not before any of the timers.
+        tails: what the keys have behind their rows, with the fixed room of ``tail_growth``.
+        store: what the keys have elsewhere; raises for a function without ``uses_store``.
     """
 
     states: Rows
     timestamps: Int64s
     watermark: int
+    tails: Tails = field(default_factory=lambda: no_tails(0))
+    store: KeyStore = NO_STORE
 
 
 @dataclass(slots=True)
 class Result:
-    """What a call returns, beside the states that it changed in place.
+    """What a call returns, beside the states and tails that it changed in place.
 
     Attributes:
         timers: [K] the next event-time timer of each key in ms, or NO_TIMER. It replaces the one before. A
@@ -104,20 +149,36 @@ class Result:
             than the one that fired.
         outputs: by name, the key index of each row [R] and the rows [R] of the declared type. Rows of a key
             leave in this order.
-        deletions: [K] keys whose state and timer end, or None.
+        deletions: [K] keys whose state, tail, store and timer end, or None.
         counters: [C] increments of the declared counters, or None.
+        rejects: messages that the function refuses: the index in the batch, and the reason as ``code: explanation``.
+            Each becomes a row of the reject table and counts like one that the decoder refuses. The rows say
+            nothing of the clock, so the reason must not either. ``timers`` has no messages to refuse.
     """
 
     timers: Int64s
     outputs: Mapping[str, tuple[Int32s, Rows]] = field(default_factory=dict)
     deletions: Flags | None = None
     counters: Int64s | None = None
+    rejects: Sequence[tuple[int, str]] = ()
 
 
 class ColumnarFunction(Protocol):
     """A job's logic over mini-batches. Made without arguments, once per subtask.
 
     Its law: results do not depend on how the log is cut into batches.
+
+    It may declare more, and pays for it only then:
+
+    ``tail_growth: tuple[int, int, int]``
+        Each key has a tail of int64 words behind its row (:class:`Tails`). In a call it has room for so many
+        words beyond those that it has: always, more for each of its messages, and more for each of its samples.
+        Only the version tells a row from a tail: a changed ``state_dtype`` without a new ``state_version``
+        would be read wrong.
+    ``uses_store: bool``
+        True: it may use ``Batch.store`` and ``TimerBatch.store`` (:class:`KeyStore`).
+    ``close()``
+        Is called at the end.
     """
 
     state_dtype: np.dtype[np.void]
@@ -136,7 +197,11 @@ class ColumnarFunction(Protocol):
         """Prepares for the first call, with the settings of the specification."""
 
     def upgrade(self, version: int, row: bytes) -> bytes | np.void:
-        """Returns the state of an older version in the current layout; is asked once per key."""
+        """Returns the state of an older version in the current layout; is asked once per key.
+
+        ``row`` is all that was stored: the row, and behind it the tail if that version had one. What is returned
+        is the new row, and behind it the tail, of whole words, if this version has one.
+        """
 
     def batch(self, batch: Batch) -> Result:
         """Takes the messages of a mini-batch."""
@@ -166,6 +231,9 @@ class Runtime:
         function.open(spec["settings_json"], subtask)
         self._function = function
         self._outputs = [(name, np.dtype(dtype)) for name, dtype in function.outputs.items()]
+        self._has_tails = tail_growth(function) is not None
+        self._store: KeyStore = NO_STORE
+        self._no_tails = no_tails(0)
         self._memory: Any = None
         self._header: Int64s = np.empty(0, np.int64)
 
@@ -176,6 +244,8 @@ class Runtime:
             {
                 "state_bytes": function.state_dtype.itemsize,
                 "state_version": function.state_version,
+                "tail_growth": tail_growth(function),
+                "uses_store": uses_store(function),
                 "counters": list(function.counters),
                 "outputs": [
                     {"name": name, "bytes": dtype.itemsize, "fields": _fields(dtype)}
@@ -188,6 +258,10 @@ class Runtime:
         """Learns where the memory of the calls is."""
         self._memory = (ctypes.c_char * size).from_address(address)
         self._header = np.frombuffer(self._memory, np.int64)
+
+    def use(self, store: Any) -> None:
+        """Takes the Java object behind the store."""
+        self._store = JavaStore(store)
 
     def batch(self) -> Packed | str:
         """Takes the mini-batch that lies in the memory."""
@@ -205,22 +279,27 @@ class Runtime:
         """Lets go of the memory, and closes the function if it can be closed."""
         self._memory = None
         self._header = np.empty(0, np.int64)
+        self._store = NO_STORE
         close = getattr(self._function, "close", None)
         if close is not None:
             close()
 
     def _batch(self) -> Packed:
         batch = self._read_batch()
-        return self._pack(self._function.batch(batch), len(batch.states))
+        return self._pack(self._function.batch(batch), len(batch.states), len(batch.lengths))
 
     def _timers(self) -> Packed:
-        keys, watermark, timestamps, states, _ = self._header[:5].tolist()
+        header = iter(self._header[: 5 + TAIL_WORDS].tolist())
+        keys, watermark, timestamps = next(header), next(header), next(header)
+        states, _ = next(header), next(header)
         fired = TimerBatch(
             states=self._array(states, keys, self._function.state_dtype),
-            timestamps=self._array(timestamps, keys, np.dtype("<i8")),
+            timestamps=self._array(timestamps, keys, INT64),
             watermark=watermark,
+            tails=self._tails(header, keys),
+            store=self._store,
         )
-        return self._pack(self._function.timers(fired), keys)
+        return self._pack(self._function.timers(fired), keys, None)
 
     def _upgrade(self, version: int, row: bytes) -> bytes:
         upgraded = self._function.upgrade(version, row)
@@ -234,9 +313,9 @@ class Runtime:
         words = (
             4 + len(self._samples) + 2 + 3 * len(self._texts) + len(self._integers) + len(self._numbers) + 4
         )
-        header = iter(self._header[:words].tolist())
+        header = iter(self._header[: words + TAIL_WORDS].tolist())
         messages, samples, keys, watermark = next(header), next(header), next(header), next(header)
-        int32, int64, float64 = np.dtype("<i4"), np.dtype("<i8"), np.dtype("<f8")
+        int32, int64, float64 = np.dtype("<i4"), INT64, np.dtype("<f8")
         return Batch(
             samples={name: array(next(header), samples, dtype) for name, dtype in self._samples},
             lengths=array(next(header), messages, int32),
@@ -255,14 +334,33 @@ class Runtime:
             states=array(next(header), keys, self._function.state_dtype),
             is_new=array(next(header), keys, np.dtype(np.bool_)),
             watermark=watermark,
+            tails=self._tails(header, keys),
+            store=self._store,
         )
 
-    def _pack(self, result: Result, keys: int) -> Packed:
+    def _tails(self, header: Iterator[int], keys: int) -> Tails:
+        """Those that come next in the header."""
+        if self._has_tails:
+            count, array = next(header), self._array
+            return Tails(
+                words=array(next(header), count, INT64),
+                start=array(next(header), keys, INT64),
+                length=array(next(header), keys, INT64),
+                capacity=array(next(header), keys, INT64),
+            )
+        if len(self._no_tails.start) < keys:
+            self._no_tails = no_tails(2 * keys)
+        none = self._no_tails.start[:keys]
+        return Tails(none[:0], none, none, none)
+
+    def _pack(self, result: Result, keys: int, messages: int | None) -> Packed:
         check_result(result, keys, self._function)
-        parts: list[bytes | None] = [
+        check_rejects(result.rejects, messages)
+        parts: list[bytes | str | None] = [
             np.ascontiguousarray(result.timers, "<i8").tobytes(),
             None if result.deletions is None else np.ascontiguousarray(result.deletions, np.bool_).tobytes(),
             None if result.counters is None else np.ascontiguousarray(result.counters, "<i8").tobytes(),
+            _rejects(result.rejects) if result.rejects else None,
         ]
         for name, _ in self._outputs:
             output = result.outputs.get(name)
@@ -284,6 +382,22 @@ def check_function(function: ColumnarFunction) -> None:
             raise TypeError(f"{what} is not a structured dtype")
         if dtype.hasobject or dtype != dtype.newbyteorder("<"):
             raise TypeError(f"{what} is not of fixed size and little endian")
+    growth = tail_growth(function)
+    if growth is not None and not (
+        isinstance(growth, tuple) and len(growth) == 3 and all(isinstance(n, int) and n >= 0 for n in growth)
+    ):
+        raise TypeError(f"tail_growth is {growth!r}, not the words for a key, a message and a sample")
+
+
+def tail_growth(function: ColumnarFunction) -> tuple[int, int, int] | None:
+    """The room that each key's tail gets in a call, in words; None for a function without tails."""
+    growth: tuple[int, int, int] | None = getattr(function, "tail_growth", None)
+    return growth
+
+
+def uses_store(function: ColumnarFunction) -> bool:
+    """Whether a function may use the store of its keys."""
+    return bool(getattr(function, "uses_store", False))
 
 
 def check_result(result: Result, keys: int, function: ColumnarFunction) -> None:
@@ -303,6 +417,29 @@ def check_result(result: Result, keys: int, function: ColumnarFunction) -> None:
             raise ValueError(f"output {name!r} is not declared, only {sorted(function.outputs)}")
         if rows.dtype != function.outputs[name] or np.shape(key_index) != np.shape(rows):
             raise ValueError(f"output {name!r}: its rows or their keys are not as declared")
+
+
+def check_rejects(rejects: Sequence[tuple[int, str]], messages: int | None) -> None:
+    """Refuses rejects of messages that are not there, and reasons that are none.
+
+    Args:
+        rejects: of a result.
+        messages: of the batch; None for timers.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    if rejects and messages is None:
+        raise ValueError("timers() has no messages that it could reject")
+    for index, reason in rejects:
+        if not 0 <= index < (messages or 0):
+            raise ValueError(f"rejects has message {index} of {messages}")
+        if not _REASON.match(reason):
+            raise ValueError(f"rejects has the reason {reason!r} where 'code: explanation' is expected")
+
+
+def _rejects(rejects: Sequence[tuple[int, str]]) -> str:
+    return json.dumps([{"message": int(index), "reason": reason} for index, reason in rejects])
 
 
 def _told(call: Callable[[], T]) -> T | str:
