@@ -1,5 +1,7 @@
 """Functions for the tests of the columnar operator."""
 
+import contextlib
+
 import numpy as np
 
 from connectors.columnar_runtime import NO_TIMER, UNKNOWN, Result
@@ -183,3 +185,168 @@ class WrongShape(Counting):
 
     def batch(self, batch):
         return Result(timers=np.zeros(len(batch.states) + 1, np.int64))
+
+
+class Recent(Counting):
+    """Keeps time and speed of the samples of the last ten seconds; a row after each message that has ended some."""
+
+    state_dtype = np.dtype([("n", "<i8"), ("odd", "i1")])
+    tail_growth = (0, 0, 2)
+    counters = ()
+
+    def batch(self, batch):
+        tails = batch.tails
+        assert tails.words.ctypes.data % 8 == 0
+        assert np.all(tails.length[batch.is_new] == 0)
+        ends = np.cumsum(batch.lengths)
+        keys, rows = [], []
+        for message, k in enumerate(batch.key_index):
+            words = tails.words[tails.start[k] :][: tails.capacity[k]]
+            length = tails.length[k]
+            for i in range(ends[message] - batch.lengths[message], ends[message]):
+                words[length : length + 2] = batch.samples["t"][i], batch.samples["speed"][i]
+                length += 2
+                late = np.searchsorted(words[:length:2], words[length - 2] - 10_000) * 2
+                words[: length - late] = words[late:length].copy()
+                length -= late
+            tails.length[k] = length
+            batch.states["n"][k] += 1
+            batch.states["odd"][k] = 7
+            keys.append(k)
+            rows.append(self.kept(words[:length], b"batch"))
+        return Result(np.full(len(batch.states), 10**15), self.out(keys, rows))
+
+    def timers(self, fired):
+        tails = fired.tails
+        assert np.all(tails.capacity == tails.length)
+        assert np.all(fired.states["odd"] == 7)
+        rows = [
+            self.kept(tails.words[start : start + length], b"timer")
+            for start, length in zip(tails.start, tails.length, strict=True)
+        ]
+        count = len(rows)
+        return Result(np.full(count, NO_TIMER), self.out(range(count), rows), np.ones(count, bool))
+
+    def kept(self, words, driver):
+        row = np.zeros((), COUNT_ROW)
+        row["n"], row["total"], row["driver"] = len(words) // 2, words[1::2].sum(), driver
+        row["end_ms"] = words[-2] if len(words) else 0
+        return row
+
+
+class RecentFromCounting(Recent):
+    """The next version of Counting: what it counted becomes one sample."""
+
+    state_version = 2
+
+    def upgrade(self, version, row):
+        old = np.frombuffer(row, Counting.state_dtype)[0]
+        new = np.array([(1, 7)], self.state_dtype)
+        return new.tobytes() + np.array([old["window"] * 10_000, old["total"]], "<i8").tobytes()
+
+
+class RecentWithMore(Recent):
+    """The next version of Recent: a longer row, and the tail without its first sample."""
+
+    state_dtype = np.dtype([("n", "<i8"), ("odd", "i1"), ("more", "<i4")])
+    state_version = 2
+
+    def upgrade(self, version, row):
+        size = Recent.state_dtype.itemsize
+        assert (len(row) - size) % 16 == 0
+        return row[:size] + bytes(4) + row[size + 16 :]
+
+
+class RecentHalved(RecentWithMore):
+    """A mistake: its upgrade returns half a word."""
+
+    def upgrade(self, version, row):
+        return super().upgrade(version, row)[:-4]
+
+
+class Overgrown(Recent):
+    """A mistake: uses a word for which there is no room."""
+
+    def batch(self, batch):
+        batch.tails.length[-1] = batch.tails.capacity[-1] + 1
+        return Result(np.full(len(batch.states), NO_TIMER))
+
+
+class NegativeTail(Recent):
+    """A mistake: less than nothing."""
+
+    def batch(self, batch):
+        batch.tails.length[-1] = -1
+        return Result(np.full(len(batch.states), NO_TIMER))
+
+
+class Ample(Recent):
+    """Fills a room of many words with the key's number, and later finds it there."""
+
+    tail_growth = (100_000, 10, 1)
+
+    def batch(self, batch):
+        tails = batch.tails
+        for k, start in enumerate(tails.start):
+            kept = tails.words[start : start + tails.length[k]]
+            assert batch.is_new[k] or np.all(kept == batch.states["n"][k])
+            messages = np.count_nonzero(batch.key_index == k)
+            samples = batch.lengths[batch.key_index == k].sum()
+            assert tails.capacity[k] == len(kept) + 100_000 + 10 * messages + samples
+            number = batch.states["n"][k] = batch.offset[0] * 1000 + k + 1
+            tails.length[k] = 50_000 if len(kept) else 100_000
+            tails.words[start : start + tails.length[k]] = number
+        assert np.all(tails.start[1:] == np.cumsum(tails.capacity)[:-1])
+        return Result(np.full(len(batch.states), NO_TIMER))
+
+
+class Storing(Counting):
+    """Does with the store what a message's driver says, and tells what is in it then; a timer tells and deletes."""
+
+    uses_store = True
+    counters = ()
+
+    def batch(self, batch):
+        rows = []
+        for message, k in enumerate(batch.key_index):
+            command, _, value = text(batch.texts["driver_id"], message).partition(b" ")
+            if command == b"put":
+                batch.store.put(k, value)
+            elif command == b"large":
+                batch.store.put(k, memoryview(value * 100_000))
+            elif command == b"forget":
+                with contextlib.suppress(RuntimeError):
+                    batch.store.get(len(batch.states))
+            rows.append(self.told(batch.store.get(k)))
+        return Result(np.full(len(batch.states), batch.samples["t"][0]), self.out(batch.key_index, rows))
+
+    def timers(self, fired):
+        rows = [self.told(fired.store.get(k)) for k in range(len(fired.states))]
+        count = len(rows)
+        return Result(np.full(count, NO_TIMER), self.out(range(count), rows), np.ones(count, bool))
+
+    def told(self, value):
+        assert type(value) is bytes
+        row = np.zeros((), COUNT_ROW)
+        row["n"], row["driver"] = len(value), value[:9]
+        return row
+
+
+class StoringUndeclared(Storing):
+    """A mistake: uses the store without saying so."""
+
+    uses_store = False
+
+
+class Refusing(Counting):
+    """Refuses the messages of the driver bad; its timers would like to, too."""
+
+    def batch(self, batch):
+        drivers = [text(batch.texts["driver_id"], m) for m in range(len(batch.lengths))]
+        return Result(
+            np.full(len(batch.states), NO_TIMER if b"late" not in drivers else batch.samples["t"][0]),
+            rejects=[(m, f"unwanted: message {m}") for m, driver in enumerate(drivers) if driver == b"bad"],
+        )
+
+    def timers(self, fired):
+        return Result(np.full(len(fired.states), NO_TIMER), rejects=[(0, "unwanted: timer")])

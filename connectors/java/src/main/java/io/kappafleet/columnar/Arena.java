@@ -28,15 +28,29 @@ final class Arena {
   void begin(int words, long bytes, int sections) {
     long needed = 8L * words + bytes + 8L * sections;
     if (needed > memory.capacity()) {
-      if (needed > Integer.MAX_VALUE / 2) {
-        throw new IllegalStateException(
-            "a mini-batch of " + needed + " bytes of columns is too large: lower the batch limits");
-      }
-      memory = allocate(Integer.highestOneBit((int) needed) << 1);
-      moved = true;
+      move(needed);
     }
     end = 8 * words;
     headerWords = 0;
+  }
+
+  /** Makes room for so many bytes and sections more than {@link #begin} was told. */
+  void reserve(long bytes, int sections) {
+    long needed = end + bytes + 8L * sections;
+    if (needed > memory.capacity()) {
+      ByteBuffer before = memory;
+      move(needed);
+      memory.put(0, before, 0, end);
+    }
+  }
+
+  private void move(long needed) {
+    if (needed > Integer.MAX_VALUE / 2) {
+      throw new IllegalStateException(
+          "a mini-batch of " + needed + " bytes of columns is too large: lower the batch limits");
+    }
+    memory = allocate(Integer.highestOneBit((int) needed) << 1);
+    moved = true;
   }
 
   long address() {
@@ -59,9 +73,12 @@ final class Arena {
     memory.putLong(8 * headerWords++, value);
   }
 
-  void put(long[] values, int count) {
-    memory.position(section(8 * count));
+  /** Appends a section; returns where it starts. */
+  int put(long[] values, int count) {
+    int start = section(8 * count);
+    memory.position(start);
     memory.asLongBuffer().put(values, 0, count);
+    return start;
   }
 
   void put(double[] values, int count) {
@@ -92,6 +109,10 @@ final class Arena {
 
   void read(int at, byte[] into, int offset, int length) {
     memory.get(at, into, offset, length);
+  }
+
+  long readLong(int at) {
+    return memory.getLong(at);
   }
 
   void writeByte(int at, byte value) {

@@ -45,6 +45,8 @@ final class ColumnBatch {
   private final double[][] numbers;
   private long[] arrivals = new long[64];
   private long[] offsets = new long[64];
+  private byte[][] bodies = new byte[64][];
+  private String[] sources = new String[64];
 
   private final Map<String, Integer> indexOfKey = new HashMap<>();
   private final List<String> keys = new ArrayList<>();
@@ -118,7 +120,17 @@ final class ColumnBatch {
     return offsets;
   }
 
+  byte[] body(int message) {
+    return bodies[message];
+  }
+
+  String source(int message) {
+    return sources[message];
+  }
+
   void clear() {
+    Arrays.fill(bodies, 0, messages, null);
+    Arrays.fill(sources, 0, messages, null);
     messages = 0;
     bytes = 0;
     timesEnd = 0;
@@ -202,6 +214,12 @@ final class ColumnBatch {
     keyIndex[m] = indexOf(key);
   }
 
+  /** Keeps what the last message was made of until the batch ends, in case it is refused. */
+  void keep(byte[] body, String source) {
+    bodies[messages - 1] = body;
+    sources[messages - 1] = source;
+  }
+
   private int indexOf(String key) {
     Integer known = indexOfKey.get(key);
     if (known != null) {
@@ -219,6 +237,8 @@ final class ColumnBatch {
     keyIndex = Arrays.copyOf(keyIndex, size);
     arrivals = Arrays.copyOf(arrivals, size);
     offsets = Arrays.copyOf(offsets, size);
+    bodies = Arrays.copyOf(bodies, size);
+    sources = Arrays.copyOf(sources, size);
     for (int i = 0; i < codes.length; i++) {
       codes[i] = Arrays.copyOf(codes[i], size);
     }

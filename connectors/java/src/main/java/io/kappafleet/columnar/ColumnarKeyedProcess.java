@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
 import org.apache.flink.api.java.tuple.Tuple5;
@@ -48,6 +49,9 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
   /** How many fired timers are given to Python at once. */
   private static final int MAX_FIRED = 8192;
 
+  /** The same for a function whose keys may each have much state. */
+  private static final int MAX_FIRED_WITH_TAILS = 512;
+
   /** Rounds of timers at one watermark in which none moved forward, before the job fails. */
   private static final int MAX_IDLE_ROUNDS = 16;
 
@@ -65,6 +69,7 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
   private transient InternalTimerService<VoidNamespace> timers;
   private transient List<String> firedKeys;
   private transient long[] firedTimes;
+  private transient int maxFired;
   private transient int idleRounds;
   private transient long batchStartedMs;
   private transient boolean delayPending;
@@ -114,14 +119,18 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     FunctionLayout layout = function.layout();
     outputs = new RowOutputs(spec, layout, output);
     metrics.declare(layout.counters());
-    rows =
-        new KeyedRows(
-            this::setCurrentKey,
-            getRuntimeContext()
-                .getState(new ValueStateDescriptor<>("row", BytePrimitiveArraySerializer.INSTANCE)),
-            timers,
-            function,
-            layout);
+    maxFired = layout.tailGrowth() == null ? MAX_FIRED : MAX_FIRED_WITH_TAILS;
+    KeyStore store = null;
+    if (layout.usesStore()) {
+      store = new KeyStore(this::setCurrentKey, bytesByKey("store"));
+      function.use(store);
+    }
+    rows = new KeyedRows(this::setCurrentKey, bytesByKey("row"), timers, function, layout, store);
+  }
+
+  private ValueState<byte[]> bytesByKey(String name) {
+    return getRuntimeContext()
+        .getState(new ValueStateDescriptor<>(name, BytePrimitiveArraySerializer.INSTANCE));
   }
 
   /** Keys are set once for each distinct key of a batch, not for each record. */
@@ -135,12 +144,10 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     try {
       decoder.decode(record.f0, record.f1, record.f4, record.f3);
     } catch (Reject reject) {
-      metrics.rejects.inc();
-      output.collect(
-          new StreamRecord<>(
-              rejects.encode(record.f1, record.f2, record.f3, record.f4, reject.getMessage())));
+      emitReject(record.f1, record.f2, record.f3, record.f4, reject.getMessage());
       return;
     }
+    batch.keep(record.f1, record.f2);
     elementCount = batch.messages();
     if (elementCount == 1) {
       startDelay();
@@ -149,6 +156,11 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     if (elementCount >= limits.maxMessages() || batch.bytes() >= limits.maxBytes()) {
       invokeFinishBundle();
     }
+  }
+
+  private void emitReject(byte[] body, String source, long offset, long arrivalMs, String reason) {
+    metrics.rejects.inc();
+    output.collect(new StreamRecord<>(rejects.encode(body, source, offset, arrivalMs, reason)));
   }
 
   private void startDelay() {
@@ -191,14 +203,26 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
   private void flushBatch() throws Exception {
     List<String> keys = batch.keys();
     long bytes = BatchSections.bytes(batch) + rows.bytes(keys.size());
-    arena.begin(BatchSections.headerWords(batch) + 2, bytes, BatchSections.sections(batch) + 2);
+    arena.begin(
+        BatchSections.headerWords(batch) + rows.headerWords(),
+        bytes,
+        BatchSections.sections(batch) + rows.sections());
     BatchSections.write(batch, timers.currentWatermark(), arena);
-    rows.gather(keys, arena);
+    rows.gather(keys, batch, arena);
     attachIfMoved();
     long started = System.nanoTime();
-    FunctionResult result = function.batch();
+    FunctionResult result = function.batch(keys);
     metrics.pythonNanos.inc(System.nanoTime() - started);
     rows.scatter(keys, arena, result, false);
+    for (FunctionResult.Rejected rejected : result.rejects()) {
+      int m = rejected.message();
+      emitReject(
+          batch.body(m),
+          batch.source(m),
+          batch.offsets()[m],
+          batch.arrivals()[m],
+          rejected.reason());
+    }
     outputs.emit(result, keys);
     metrics.batches.inc();
     metrics.messages.inc(batch.messages());
@@ -209,14 +233,14 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
 
   private void flushTimers() throws IOException {
     int count = firedKeys.size();
-    arena.begin(5, 8L * count + rows.bytes(count), 3);
+    arena.begin(3 + rows.headerWords(), 8L * count + rows.bytes(count), 1 + rows.sections());
     arena.word(count);
     arena.word(timers.currentWatermark());
     arena.put(firedTimes, count);
-    rows.gather(firedKeys, arena);
+    rows.gather(firedKeys, null, arena);
     attachIfMoved();
     long started = System.nanoTime();
-    FunctionResult result = function.timers();
+    FunctionResult result = function.timers(firedKeys);
     metrics.pythonNanos.inc(System.nanoTime() - started);
     boolean progress = rows.scatter(firedKeys, arena, result, true);
     outputs.emit(result, firedKeys);
@@ -253,7 +277,7 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     firedTimes[count] = timer.getTimestamp();
     firedKeys.add(timer.getKey());
     elementCount = firedKeys.size();
-    if (firedKeys.size() == MAX_FIRED) {
+    if (firedKeys.size() == maxFired) {
       flushTimers();
     }
   }

@@ -15,9 +15,19 @@ import java.util.Map;
  * @param stateVersion version of its layout
  * @param counters names of the counters it returns
  * @param outputs the layout of the rows of each output, in the order in which it returns them
+ * @param tailGrowth the room that a key's tail gets in a call; null for a function without tails
+ * @param usesStore whether it may ask for the {@link KeyStore}
  */
 record FunctionLayout(
-    int stateBytes, int stateVersion, List<String> counters, Map<String, RowLayout> outputs) {
+    int stateBytes,
+    int stateVersion,
+    List<String> counters,
+    Map<String, RowLayout> outputs,
+    TailGrowth tailGrowth,
+    boolean usesStore) {
+
+  /** Words beyond a key's present tail: always, and for each of its messages and samples. */
+  record TailGrowth(int fixed, int perMessage, int perSample) {}
 
   static FunctionLayout parse(String json) {
     try {
@@ -43,9 +53,17 @@ record FunctionLayout(
           root.required("state_bytes").asInt(),
           root.required("state_version").asInt(),
           List.copyOf(counters),
-          outputs);
+          outputs,
+          tailGrowth(root.required("tail_growth")),
+          root.required("uses_store").asBoolean());
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException("the function's layout cannot be read: " + e, e);
     }
+  }
+
+  private static TailGrowth tailGrowth(JsonNode words) {
+    return words.isNull()
+        ? null
+        : new TailGrowth(words.get(0).asInt(), words.get(1).asInt(), words.get(2).asInt());
   }
 }

@@ -1,16 +1,25 @@
 package io.kappafleet.columnar;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
+import java.util.List;
 
 /**
- * What one call into Python returned: {@code (timers, deletions or None, counters or None, then for
- * each output key index and rows, or None twice)}, each a {@code bytes}. The states are in the
- * {@link Arena}.
+ * What one call into Python returned: {@code (timers, deletions or None, counters or None, rejects
+ * or None, then for each output key index and rows, or None twice)}, each a {@code bytes} but for
+ * the rejects, which are JSON. The states are in the {@link Arena}.
  */
 final class FunctionResult {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final int OUTPUTS_FROM = 4;
+
+  /** A message of the batch that the function refuses, and why. */
+  record Rejected(int message, String reason) {}
+
   private final LongBuffer timers;
   private final byte[] deletions;
   private final LongBuffer counters;
@@ -38,16 +47,28 @@ final class FunctionResult {
     return counters;
   }
 
+  /** The messages that the function refuses. */
+  List<Rejected> rejects() {
+    if (parts[3] == null) {
+      return List.of();
+    }
+    try {
+      return List.of(JSON.readValue((String) parts[3], Rejected[].class));
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("the rejects of a function cannot be read: " + e, e);
+    }
+  }
+
   /** The key of each row of an output; null without rows. */
   IntBuffer keyIndex(int output) {
-    byte[] bytes = (byte[]) parts[3 + 2 * output];
+    byte[] bytes = (byte[]) parts[OUTPUTS_FROM + 2 * output];
     return bytes == null
         ? null
         : ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
   }
 
   byte[] rows(int output) {
-    return (byte[]) parts[4 + 2 * output];
+    return (byte[]) parts[OUTPUTS_FROM + 2 * output + 1];
   }
 
   private static LongBuffer longs(byte[] bytes) {

@@ -14,14 +14,19 @@ import org.apache.flink.streaming.api.operators.InternalTimerService;
  * The state of the keys of one call: from Flink to the {@link Arena} before it, back after it, each
  * with its one event-time timer.
  *
- * <p>A stored value is {@code { int64 timer, int32 version, row }}, little endian. Every write
- * makes a new array: the heap backend's snapshots keep references to the old ones.
+ * <p>A stored value is {@code { int64 timer, int32 version, row, tail }}, little endian; the tail,
+ * of int64 words, is empty for a function that declares none. Every write makes a new array: the
+ * heap backend's snapshots keep references to the old ones.
  */
 final class KeyedRows {
   /** The timer of a key that has none. */
   static final long NO_TIMER = Long.MIN_VALUE;
 
   private static final int HEADER = 12;
+
+  /** The rows, and which of them are new. */
+  private static final int SECTIONS = 2;
+
   private static final VarHandle LONG =
       MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
   private static final VarHandle INT =
@@ -34,15 +39,21 @@ final class KeyedRows {
   private final int rowBytes;
   private final int version;
   private final byte[] zeros;
+  private final KeyedTails tails;
+  private final KeyStore store;
   private long[] oldTimers = new long[64];
   private int statesAt;
 
+  /**
+   * @param store loses what deleted keys have in it; null for a function that uses none
+   */
   KeyedRows(
       Consumer<Object> setCurrentKey,
       ValueState<byte[]> state,
       InternalTimerService<VoidNamespace> timers,
       PythonFunction function,
-      FunctionLayout layout) {
+      FunctionLayout layout,
+      KeyStore store) {
     this.setCurrentKey = setCurrentKey;
     this.state = state;
     this.timers = timers;
@@ -50,16 +61,35 @@ final class KeyedRows {
     rowBytes = layout.stateBytes();
     version = layout.stateVersion();
     zeros = new byte[rowBytes];
+    tails = layout.tailGrowth() == null ? null : new KeyedTails(layout.tailGrowth());
+    this.store = store;
   }
 
-  /** What {@link #gather} needs in the arena. */
+  /** Words of the header that {@link #gather} writes. */
+  int headerWords() {
+    return tails == null ? SECTIONS : SECTIONS + KeyedTails.HEADER_WORDS;
+  }
+
+  /** Sections that {@link #gather} writes, beside those of the tails, which reserve their own. */
+  int sections() {
+    return SECTIONS;
+  }
+
+  /** What they need in the arena. */
   long bytes(int keys) {
     return (rowBytes + 1L) * keys;
   }
 
-  /** Writes two sections: the rows, and which of them are new. */
-  void gather(List<String> keys, Arena arena) throws IOException {
+  /**
+   * Writes the rows, which of them are new, and the tails.
+   *
+   * @param batch the messages of the call; null for timers
+   */
+  void gather(List<String> keys, ColumnBatch batch, Arena arena) throws IOException {
     int count = keys.size();
+    if (tails != null) {
+      tails.begin(count);
+    }
     if (oldTimers.length < count) {
       oldTimers = new long[Math.max(count, oldTimers.length * 2)];
     }
@@ -74,16 +104,19 @@ final class KeyedRows {
         arena.write(at, zeros, 0, rowBytes);
       } else {
         oldTimers[k] = (long) LONG.get(stored, 0);
-        load(stored, at, arena);
+        load(k, stored, at, arena);
       }
       arena.writeByte(newAt + k, (byte) (stored == null ? 1 : 0));
     }
+    if (tails != null) {
+      tails.lay(count, batch, arena);
+    }
   }
 
-  private void load(byte[] stored, int at, Arena arena) {
+  private void load(int key, byte[] stored, int at, Arena arena) {
     int storedVersion = (int) INT.get(stored, 8);
-    if (storedVersion == version && stored.length == HEADER + rowBytes) {
-      arena.write(at, stored, HEADER, rowBytes);
+    if (storedVersion == version && isState(stored.length - HEADER)) {
+      put(key, stored, HEADER, at, arena);
       return;
     }
     if (storedVersion >= version) {
@@ -96,25 +129,44 @@ final class KeyedRows {
               + version
               + " of "
               + rowBytes
-              + " bytes: start the job that wrote it, or replay from the log");
+              + " bytes"
+              + andTail()
+              + ": start the job that wrote it, or replay from the log");
     }
     byte[] old = new byte[stored.length - HEADER];
     System.arraycopy(stored, HEADER, old, 0, old.length);
-    byte[] row = function.upgrade(storedVersion, old);
-    if (row.length != rowBytes) {
+    byte[] state = function.upgrade(storedVersion, old);
+    if (!isState(state.length)) {
       throw new IllegalStateException(
           "upgrade() from version "
               + storedVersion
               + " returned "
-              + row.length
+              + state.length
               + " bytes, not "
-              + rowBytes);
+              + rowBytes
+              + andTail());
     }
-    arena.write(at, row, 0, rowBytes);
+    put(key, state, 0, at, arena);
+  }
+
+  /** Whether so many bytes are a row, and behind it whole words if there may be a tail. */
+  private boolean isState(int bytes) {
+    return bytes == rowBytes || tails != null && bytes > rowBytes && (bytes - rowBytes) % 8 == 0;
+  }
+
+  private String andTail() {
+    return tails == null ? "" : " and a tail of whole int64 words";
+  }
+
+  private void put(int key, byte[] state, int from, int at, Arena arena) {
+    arena.write(at, state, from, rowBytes);
+    if (tails != null) {
+      tails.take(key, state, from + rowBytes);
+    }
   }
 
   /**
-   * Stores the rows as Python left them and moves the timers.
+   * Stores rows and tails as Python left them and moves the timers.
    *
    * @param fired the timers of these keys have just fired, so there is none to delete
    * @return whether a timer moved forward, or ended
@@ -138,12 +190,19 @@ final class KeyedRows {
       }
       if (deleted) {
         state.clear();
+        if (store != null) {
+          store.clear();
+        }
         continue;
       }
-      byte[] stored = new byte[HEADER + rowBytes];
+      int tailBytes = tails == null ? 0 : tails.bytes(k, keys, arena);
+      byte[] stored = new byte[HEADER + rowBytes + tailBytes];
       LONG.set(stored, 0, timer);
       INT.set(stored, 8, version);
       arena.read(statesAt + k * rowBytes, stored, HEADER, rowBytes);
+      if (tailBytes > 0) {
+        tails.read(k, arena, stored, HEADER + rowBytes);
+      }
       state.update(stored);
     }
     return progress;

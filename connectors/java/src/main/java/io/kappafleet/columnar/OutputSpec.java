@@ -16,6 +16,8 @@ import java.util.List;
  * @param keyPrefix where that field is empty, this and the message's key are the stream's key;
  *     empty for an empty key
  * @param eventMs field with the stream record's timestamp
+ * @param nulls integer field of a table's rows; where it is not 0, null stands for the columns
+ *     without a value; empty for none
  */
 record OutputSpec(
     String name,
@@ -26,10 +28,12 @@ record OutputSpec(
     List<Column> columns,
     String keyField,
     String keyPrefix,
-    String eventMs) {
+    String eventMs,
+    String nulls) {
 
   OutputSpec {
     keyPrefix = keyPrefix == null ? "" : keyPrefix;
+    nulls = nulls == null ? "" : nulls;
   }
 
   enum Kind {

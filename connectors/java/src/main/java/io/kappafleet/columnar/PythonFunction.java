@@ -1,5 +1,6 @@
 package io.kappafleet.columnar;
 
+import java.util.List;
 import pemja.core.PythonInterpreter;
 
 /**
@@ -13,6 +14,7 @@ final class PythonFunction {
 
   private final PythonInterpreter interpreter;
   private final String name;
+  private KeyStore store;
 
   /**
    * Imports and opens the function.
@@ -49,12 +51,36 @@ final class PythonFunction {
     interpreter.invokeMethod(OBJECT, "attach", address, (long) size);
   }
 
-  FunctionResult batch() {
-    return result(interpreter.invokeMethod(OBJECT, "batch"));
+  /** Gives the function the state that it reads and writes itself. */
+  void use(KeyStore given) {
+    store = given;
+    interpreter.invokeMethod(OBJECT, "use", given);
   }
 
-  FunctionResult timers() {
-    return result(interpreter.invokeMethod(OBJECT, "timers"));
+  /**
+   * @param keys the keys of the call
+   */
+  FunctionResult batch(List<String> keys) {
+    return call("batch", keys);
+  }
+
+  FunctionResult timers(List<String> keys) {
+    return call("timers", keys);
+  }
+
+  private FunctionResult call(String method, List<String> keys) {
+    if (store == null) {
+      return result(interpreter.invokeMethod(OBJECT, method));
+    }
+    store.begin(keys);
+    Object answer = interpreter.invokeMethod(OBJECT, method);
+    store.end();
+    if (store.failure() != null) {
+      String traceback = answer instanceof String text ? ":\n" + text : "";
+      throw new IllegalStateException(
+          "the columnar function " + name + " cannot use its store" + traceback, store.failure());
+    }
+    return result(answer);
   }
 
   /** A state row of an older version in the current layout. */

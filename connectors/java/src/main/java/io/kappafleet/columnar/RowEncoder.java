@@ -16,10 +16,12 @@ final class RowEncoder {
 
   private final int table;
   private final RowLayout.Field writeTime;
+  private final RowLayout.Field nulls;
   private final ColumnWriter[] writers;
   private final RowFrame.Writer frame = new RowFrame.Writer();
   private final UtcTexts utc = new UtcTexts();
   private long now;
+  private boolean asNull;
 
   /**
    * @throws IllegalArgumentException when the rows lack a field or it is of another type
@@ -27,6 +29,8 @@ final class RowEncoder {
   RowEncoder(OutputSpec output, RowLayout layout, TableSpec spec) {
     table = output.table();
     writeTime = layout.require(output.name(), output.writeUs(), "i");
+    nulls =
+        output.nulls().isEmpty() ? null : layout.require(output.name(), output.nulls(), INTEGERS);
     writers = new ColumnWriter[output.columns().size()];
     for (int i = 0; i < writers.length; i++) {
       writers[i] = writer(output, output.columns().get(i), spec.columns().get(i).type(), layout);
@@ -45,6 +49,7 @@ final class RowEncoder {
    */
   byte[] encode(byte[] rows, int row, String key) {
     frame.begin(table, writeTime.integer(rows, row));
+    asNull = nulls != null && nulls.integer(rows, row) != 0;
     for (ColumnWriter writer : writers) {
       writer.write(frame, rows, row, key);
     }
@@ -76,11 +81,11 @@ final class RowEncoder {
     return (frame, rows, row, key) -> frame.putBytes(bytes, 0, bytes.length);
   }
 
-  private static ColumnWriter text(RowLayout.Field field) {
+  private ColumnWriter text(RowLayout.Field field) {
     return (frame, rows, row, key) -> {
       int length = field.textLength(rows, row);
       if (length == 0) {
-        frame.unset();
+        missing();
       } else {
         frame.putBytes(rows, row + field.offset(), length);
       }
@@ -98,18 +103,18 @@ final class RowEncoder {
     };
   }
 
-  private static ColumnWriter number(RowLayout.Field field) {
+  private ColumnWriter number(RowLayout.Field field) {
     return (frame, rows, row, key) -> {
       double value = field.number(rows, row);
       if (Double.isNaN(value)) {
-        frame.unset();
+        missing();
       } else {
         frame.putDouble(value);
       }
     };
   }
 
-  private static ColumnWriter choice(RowLayout.Field field, List<String> names) {
+  private ColumnWriter choice(RowLayout.Field field, List<String> names) {
     byte[][] values = new byte[names.size()][];
     for (int i = 0; i < values.length; i++) {
       values[i] = names.get(i).getBytes(StandardCharsets.UTF_8);
@@ -117,7 +122,7 @@ final class RowEncoder {
     return (frame, rows, row, key) -> {
       long index = field.integer(rows, row);
       if (index < 0) {
-        frame.unset();
+        missing();
       } else if (index >= values.length) {
         throw new IllegalStateException("there is no name " + index + " in " + names);
       } else {
@@ -133,7 +138,7 @@ final class RowEncoder {
     return (frame, rows, row, key) -> {
       long value = field.integer(rows, row);
       if (value == missing) {
-        frame.unset();
+        missing();
         return;
       }
       switch (conversion) {
@@ -144,7 +149,7 @@ final class RowEncoder {
         case YEAR -> frame.putText(utc.year(value));
         case BOOLEAN -> {
           if (value < 0) {
-            frame.unset();
+            missing();
           } else {
             frame.putBoolean(value != 0);
           }
@@ -152,6 +157,15 @@ final class RowEncoder {
         default -> throw new IllegalStateException("no integer conversion: " + conversion);
       }
     };
+  }
+
+  /** A column without a value: left as it is, or erased where the row says so. */
+  private void missing() {
+    if (asNull) {
+      frame.putNull();
+    } else {
+      frame.unset();
+    }
   }
 
   private void putDay(RowFrame.Writer frame, long ms, String cqlType) {

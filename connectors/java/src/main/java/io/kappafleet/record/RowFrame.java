@@ -45,6 +45,11 @@ public final class RowFrame {
       return this;
     }
 
+    public Writer putNull() {
+      room(4).putInt(NULL);
+      return this;
+    }
+
     public Writer putInt(int value) {
       room(8).putInt(4).putInt(value);
       return this;

@@ -20,6 +20,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class RowEncoderTest {
   private static final long NOV_21 = 1_795_237_200_000L; // 2026-11-21T05:00Z
 
+  private static final int UNSET = RowFrame.UNSET;
+
   private final RowLayout layout =
       new RowLayout(
           64,
@@ -31,7 +33,10 @@ class RowEncoderTest {
               "half", new RowLayout.Field('f', 32, 4),
               "flag", new RowLayout.Field('i', 36, 1),
               "word", new RowLayout.Field('u', 38, 2),
+              "no_nulls", new RowLayout.Field('u', 60, 1),
               "name", new RowLayout.Field('S', 40, 16)));
+
+  private String nulls = "";
 
   @Test
   void theFrameStartsWithTableAndWriteTime() {
@@ -80,6 +85,26 @@ class RowEncoderTest {
 
   @Test
   void theSmallestOrEmptyValueLeavesAColumnUnset() {
+    withoutValues("")
+        .forEach((column, length) -> assertThat(length).describedAs(column).isEqualTo(UNSET));
+    withoutValues("no_nulls")
+        .forEach((column, length) -> assertThat(length).describedAs(column).isEqualTo(UNSET));
+  }
+
+  @Test
+  void aRowThatAsksForNullsErasesWhatItHasNoValueFor() {
+    Map<String, Integer> lengths = withoutValues("word");
+    assertThat(lengths.remove("blob")).describedAs("declared unset").isEqualTo(UNSET);
+    assertThat(lengths).hasSize(8);
+    lengths.forEach(
+        (column, length) -> assertThat(length).describedAs(column).isEqualTo(RowFrame.NULL));
+    nulls = "word";
+    assertThat(length(row(), "bigint", of(Conversion.BIGINT, "ms"))).isEqualTo(8);
+  }
+
+  /** The length of each conversion's column where the row has no value, by its type. */
+  private Map<String, Integer> withoutValues(String nullsField) {
+    nulls = nullsField;
     ByteBuffer row = row();
     row.putLong(8, Long.MIN_VALUE).putInt(16, Integer.MIN_VALUE).putDouble(24, Double.NaN);
     row.put(36, (byte) -1).put(40, new byte[16]);
@@ -93,9 +118,9 @@ class RowEncoderTest {
     columns.put("varchar", of(Conversion.TEXT, "name"));
     columns.put("ascii", new Column(Conversion.ENUM, "flag", "", List.of("a")));
     columns.put("blob", of(Conversion.UNSET, ""));
-    columns.forEach(
-        (type, column) ->
-            assertThat(length(row, type, column)).describedAs(type).isEqualTo(RowFrame.UNSET));
+    Map<String, Integer> lengths = new LinkedHashMap<>();
+    columns.forEach((type, column) -> lengths.put(type, length(row, type, column)));
+    return lengths;
   }
 
   @Test
@@ -128,7 +153,7 @@ class RowEncoderTest {
   private byte[] encode(ByteBuffer row, String type, Column column) {
     OutputSpec output =
         new OutputSpec(
-            "out", "out", OutputSpec.Kind.TABLE, 3, "write_us", List.of(column), "", "", "");
+            "out", "out", OutputSpec.Kind.TABLE, 3, "write_us", List.of(column), "", "", "", nulls);
     TableSpec table =
         new TableSpec("t", List.of(new TableSpec.Column("c", type)), List.of("c"), List.of());
     RowEncoder encoder = new RowEncoder(output, layout, table);
