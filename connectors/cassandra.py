@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Protocol
 
-from cassandra import ConsistencyLevel
+from cassandra import AuthenticationFailed, ConsistencyLevel, Unauthorized, UnresolvableContactPoints
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
@@ -128,31 +128,37 @@ def connect(to: Servers, *, timeout_s: float = 20.0) -> Iterator[Session]:
         timeout_s: Bound of connecting and of each request.
 
     Raises:
-        ServerError: No host can be reached, or it refuses the user.
+        ServerError: No host can be reached, or it refuses the user or a request for want of rights.
     """
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=to.datacenter)),
         consistency_level=ConsistencyLevel.LOCAL_QUORUM,
         request_timeout=timeout_s,
     )
-    cluster = Cluster(
-        list(to.hosts),
-        port=to.port,
-        auth_provider=PlainTextAuthProvider(to.user, to.password or "") if to.user else None,
-        ssl_context=_ssl_context(to.ca_file) if to.tls else None,
-        connect_timeout=timeout_s,
-        control_connection_timeout=timeout_s,
-        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-    )
+    try:
+        cluster = Cluster(
+            list(to.hosts),
+            port=to.port,
+            auth_provider=PlainTextAuthProvider(to.user, to.password or "") if to.user else None,
+            ssl_context=_ssl_context(to.ca_file) if to.tls else None,
+            connect_timeout=timeout_s,
+            control_connection_timeout=timeout_s,
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        )
+    except UnresolvableContactPoints as error:
+        raise ServerError(
+            f"no address is known for {', '.join(to.hosts)}: correct KF_CASSANDRA_HOSTS"
+        ) from error
     try:
         try:
             session = cluster.connect()
         except NoHostAvailable as error:
-            raise ServerError(
-                f"Cassandra at {', '.join(to.hosts)} port {to.port} cannot be reached: {_reason(error)}; "
-                "start it (kappafleet stack up), or set KF_CASSANDRA_HOSTS and KF_CASSANDRA_PORT"
-            ) from error
-        yield session
+            raise ServerError(_explained(to, _first(error))) from error
+        try:
+            yield session
+        except Unauthorized as error:
+            said = str(error).rpartition('message="')[2].rstrip('"')
+            raise ServerError(f"Cassandra refuses user {to.user!r} something: {said}") from error
     finally:
         cluster.shutdown()
 
@@ -241,10 +247,37 @@ def change_active_version(session: Session, job: str, *, expected: int | None, v
     return bool(session.execute(query, values).was_applied)
 
 
-def _reason(error: NoHostAvailable) -> str:
-    """Why, in one line: the first host's reason."""
-    reasons = list(error.errors.values()) if isinstance(error.errors, Mapping) else []
-    return str(reasons[0] if reasons else error).splitlines()[0]
+def _first(error: NoHostAvailable) -> BaseException:
+    """The first host's error."""
+    errors = list(error.errors.values()) if isinstance(error.errors, Mapping) else []
+    found = errors[0] if errors else error
+    return found if isinstance(found, BaseException) else error
+
+
+def _explained(to: Servers, error: BaseException) -> str:
+    """Why there is no connection, and what to do."""
+    where, reason = f"{', '.join(to.hosts)} port {to.port}", (str(error).splitlines() or [repr(error)])[0]
+    if isinstance(error, AuthenticationFailed):
+        who = f"user {to.user!r}" if to.user else "connections without a user"
+        return f"Cassandra at {where} refuses {who}: set KF_CASSANDRA_USER and KF_CASSANDRA_PASSWORD"
+    # The driver puts an SSLError's text and number into another OSError.
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        why = reason.rpartition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+        return (
+            f"the certificate of Cassandra at {where} is not trusted ({why}): set KF_CASSANDRA_CA_FILE to the "
+            "certificate (PEM) of the authority that signed it, and KF_CASSANDRA_HOSTS to names that stand in it"
+        )
+    if "[SSL:" in reason:
+        return f"no TLS is spoken at {where}: correct KF_CASSANDRA_PORT, or unset KF_CASSANDRA_TLS"
+    if isinstance(error, ConnectionResetError) and not to.tls:
+        return (
+            f"Cassandra at {where} breaks off a connection without TLS: set KF_CASSANDRA_TLS=1 if it takes TLS only, "
+            "or correct KF_CASSANDRA_PORT"
+        )
+    return (
+        f"Cassandra at {where} cannot be reached: {reason}; start it (kappafleet stack up), or set "
+        "KF_CASSANDRA_HOSTS and KF_CASSANDRA_PORT"
+    )
 
 
 def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -285,11 +286,51 @@ def rabbitmq_connection(connection: RabbitMQConnection | None = None) -> pika.Bl
             f"RabbitMQ at {to.host}:{to.amqp_port} has no virtual host {to.vhost!r} for user {to.user!r}: set "
             "KF_RABBITMQ_VHOST"
         ) from error
+    except ssl.SSLError as error:
+        raise ServerError(_no_tls(f"{to.host}:{to.amqp_port}", "KF_RABBITMQ_AMQP_PORT", error)) from error
+    except pika.exceptions.IncompatibleProtocolError as error:
+        hint = "" if to.tls else ", or set KF_RABBITMQ_TLS=1 if it takes TLS only"
+        raise ServerError(
+            f"at {to.host}:{to.amqp_port} nobody speaks AMQP{'' if to.tls else ' without TLS'}: correct "
+            f"KF_RABBITMQ_AMQP_PORT{hint}"
+        ) from error
     except (pika.exceptions.AMQPError, OSError) as error:
         raise ServerError(
             f"RabbitMQ at {to.host}:{to.amqp_port} does not answer: start the local servers "
             "(kappafleet stack up), or set KF_RABBITMQ_HOST and KF_RABBITMQ_AMQP_PORT"
         ) from error
+
+
+def check_stream_port(to: RabbitMQConnection) -> None:
+    """Makes sure that the stream port takes connections, over TLS where that is asked for.
+
+    Raises:
+        ServerError: it does not.
+    """
+    try:
+        with socket.create_connection((to.host, to.stream_port), timeout=10) as plain:
+            if to.tls:
+                _tls_context(to.ca_file).wrap_socket(plain, server_hostname=to.host).close()
+    except ssl.SSLError as error:
+        raise ServerError(_no_tls(f"{to.host}:{to.stream_port}", "KF_RABBITMQ_STREAM_PORT", error)) from error
+    except OSError as error:
+        raise ServerError(
+            f"RabbitMQ's stream port {to.host}:{to.stream_port} does not answer: start the local servers (kappafleet "
+            "stack up), or set KF_RABBITMQ_HOST and KF_RABBITMQ_STREAM_PORT"
+        ) from error
+
+
+def _no_tls(address: str, port_variable: str, error: ssl.SSLError) -> str:
+    """Why TLS to a broker did not come about, and what to do."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate of RabbitMQ at {address} is not trusted ({error.verify_message}): set "
+            "KF_RABBITMQ_CA_FILE to the certificate (PEM) of the authority that signed it, and KF_RABBITMQ_HOST to a "
+            "name that stands in it"
+        )
+    return (
+        f"no TLS is spoken at {address} ({error.reason}): correct {port_variable}, or unset KF_RABBITMQ_TLS"
+    )
 
 
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:

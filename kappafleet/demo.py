@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kappafleet import places
 from kappafleet.errors import ServerError
 from kappafleet.messages import line_files, lines, parsed
+from kappafleet.stack.flink import running_jobs
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 JOB = "driver_stats"
 # Whole histories are moved to today: nothing in them is too late. Quiet streams close their windows soon.
 PARAMETERS = ["window.allowed_lateness_s=0", "watermark.delay_s=60", "watermark.idle_s=5"]
+RESTART_S = 60
 WAIT_S = 180
 POLL_S = 0.5
 SETTLED_S = 4.0
@@ -39,14 +41,25 @@ class Published:
 
 
 def running_job(stack: Stack) -> str | None:
-    """The id of a driver_stats job that the local cluster runs already."""
-    from kappafleet.stack.flink import rest
+    """The id of a driver_stats job that the local cluster runs already, or goes on with after a restart.
 
-    overview = rest(stack.ports, "jobs/overview") or {"jobs": []}
-    for job in overview["jobs"]:
-        if job["name"] == JOB and job["state"] in ("RUNNING", "RESTARTING", "CREATED"):
-            return str(job["jid"])
-    return None
+    Raises:
+        ServerError: there is one, and it does not get to run.
+    """
+    end = time.monotonic() + RESTART_S
+    while True:
+        found = [job for job in running_jobs(stack.ports) if job.name == JOB]
+        if not found:
+            return None
+        for job in found:
+            if job.state == "RUNNING":
+                return job.job_id
+        if time.monotonic() > end:
+            raise ServerError(
+                f"the job {JOB} of an earlier run does not run again ({found[0].state}); {flink_url()} says why; "
+                "cancel it there and repeat"
+            )
+        time.sleep(POLL_S)
 
 
 def data_folder() -> Path:

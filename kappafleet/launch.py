@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,10 +22,11 @@ from kappafleet.connections import (
     FileAddress,
     RabbitMQAddress,
     RabbitMQConnection,
+    check_stream_port,
     parse_uri,
     rabbitmq_connection,
 )
-from kappafleet.errors import AddressError, ServerError, UserError
+from kappafleet.errors import AddressError, UserError
 
 if TYPE_CHECKING:
     from connectors.ends import LogSource, RowSink
@@ -193,28 +193,20 @@ def _check_streams(exchange: str, address: RabbitMQAddress) -> None:
     """
     from kappafleet.streams import StreamSettings, declare, exists, stream_names
 
+    broker = RabbitMQConnection.from_environment()
     broker = replace(
-        RabbitMQConnection.from_environment(),
+        broker,
         host=address.host or places.LOOPBACK,
+        stream_port=address.stream_port or broker.stream_port,
         vhost=address.vhost or "/",
     )
-    _check_port(broker.host, address.stream_port or broker.stream_port)
+    check_stream_port(broker)
     with rabbitmq_connection(broker) as connection:
         for stream in address.streams:
             if not exists(connection, stream):
                 raise UserError(f"there is no stream {stream} at {broker.host}; publish something first")
         if not address.streams and not exists(connection, stream_names(exchange, 1)[0]):
             declare(connection, exchange, StreamSettings())
-
-
-def _check_port(host: str, port: int) -> None:
-    try:
-        socket.create_connection((host, port), timeout=10).close()
-    except OSError as error:
-        raise ServerError(
-            f"RabbitMQ's stream port {host}:{port} does not answer: start the local servers (kappafleet stack up), "
-            "or set KF_RABBITMQ_HOST and KF_RABBITMQ_STREAM_PORT"
-        ) from error
 
 
 def _source(exchange: str, address: Address) -> LogSource:

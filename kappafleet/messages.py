@@ -67,14 +67,24 @@ def lines(files: list[Path]) -> Iterator[bytes]:
         UserError: a file can't be read.
     """
     for file in files:
-        try:
-            with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as content:
-                for line in content:
-                    body = line.removesuffix(b"\n").removesuffix(b"\r")
-                    if body:
-                        yield body
-        except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{file} can't be read: {error}") from error
+        for _, body in numbered_lines(file):
+            yield body
+
+
+def numbered_lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of one file as `lines` has them, each with its number from 1; empty ones are counted.
+
+    Raises:
+        UserError: the file can't be read.
+    """
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as content:
+            for number, line in enumerate(content, 1):
+                body = line.removesuffix(b"\n").removesuffix(b"\r")
+                if body:
+                    yield number, body
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{file} can't be read: {error}") from error
 
 
 def parsed(body: bytes) -> dict[str, object] | None:

@@ -78,10 +78,15 @@ class LocalPorts:
         """Flink, between JobManager and TaskManagers."""
         return 6223 + self.offset
 
+    @property
+    def zookeeper(self) -> int:
+        """ZooKeeper, clients."""
+        return 2281 + self.offset
+
     def all(self) -> tuple[int, ...]:
         """Every one of them."""
         rabbitmq = (self.amqp, self.stream, self.management, self.prometheus, self.distribution, self.epmd)
-        return (*rabbitmq, self.cql, self.storage, self.rest, self.flink_rpc)
+        return (*rabbitmq, self.cql, self.storage, self.rest, self.flink_rpc, self.zookeeper)
 
 
 def project_root() -> Path:

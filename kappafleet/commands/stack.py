@@ -29,6 +29,8 @@ def start(stack: Stack) -> None:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
+    from kappafleet.stack.flink import running_jobs
+
     console = Console(stderr=True)
     begun = time.monotonic()
     if console.is_terminal:
@@ -47,6 +49,8 @@ def start(stack: Stack) -> None:
             )
         )
     console.print(f"all servers up, {time.monotonic() - begun:.1f} s; kappafleet stack status shows them")
+    for job in running_jobs(stack.ports):
+        console.print(f"job {job.name} goes on: {job.job_id}")
 
 
 @_stack.command()
@@ -59,7 +63,7 @@ def up() -> None:
 
 @_stack.command()
 def down() -> None:
-    """Stop the local servers; their data stay."""
+    """Stop the local servers; their data stay, and running jobs go on at the next start."""
     from rich.console import Console
 
     from kappafleet.stack.stack import Stack
@@ -67,7 +71,7 @@ def down() -> None:
     console = Console(stderr=True)
     with console.status("stopping"):
         Stack.from_environment().down()
-    console.print("all servers stopped; their data stay")
+    console.print("all servers stopped; their data stay, and jobs go on at the next start")
 
 
 @_stack.command()
@@ -76,9 +80,11 @@ def status() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from kappafleet.stack.flink import running_jobs
     from kappafleet.stack.stack import Stack
 
-    found = Stack.from_environment().status()
+    stack = Stack.from_environment()
+    found = stack.status()
     here = Path.cwd()
     table = Table(box=None, pad_edge=False)
     for name in ("server", "state"):
@@ -100,3 +106,5 @@ def status() -> None:
     console.print(table)
     if any(each.state == "up" for each in found):
         console.print(f"{sum(each.memory_mb for each in found):,} MB in all")
+    for job in running_jobs(stack.ports):
+        console.print(f"job {job.name} {job.state}: {job.job_id}")

@@ -12,6 +12,7 @@ import shutil
 import urllib.request
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ _METASPACE = 160
 _JOBMANAGER_HEAP, _JOBMANAGER_OFF_HEAP = 312, 64
 _FRAMEWORK_HEAP, _TASK_HEAP = 64, 224
 _FRAMEWORK_OFF_HEAP, _TASK_OFF_HEAP, _NETWORK = 64, 128, 32
+
+_ENDED = ("CANCELLING", "CANCELED", "FAILED", "FINISHED", "SUSPENDED")
 
 
 class FlinkProcess(Server):
@@ -78,6 +81,7 @@ class FlinkProcess(Server):
             str(conf),
             "-D",
             f"io.tmp.dirs={self._temporary}",
+            *_high_availability(self.home, self._ports),
             *arguments,
         ]
         self.daemon.start(command, self._variables(installation), self.home)
@@ -95,7 +99,11 @@ class FlinkProcess(Server):
 
 
 class JobManager(FlinkProcess):
-    """Takes jobs at its REST port and gives their parts to the TaskManagers."""
+    """Takes jobs at its REST port and gives their parts to the TaskManagers.
+
+    Its jobs outlive it: whether it was killed or stopped, the next one goes on with them, under the same ids, from
+    their last checkpoints.
+    """
 
     def __init__(self, home: Path, ports: LocalPorts, environment: Mapping[str, str] = os.environ) -> None:
         """Nothing happens yet.
@@ -111,7 +119,9 @@ class JobManager(FlinkProcess):
     def spawn(self) -> None:
         """See :meth:`Server.spawn`."""
         heap = f"{_JOBMANAGER_HEAP}m"
-        self._run(_JOBMANAGER_CLASS, [f"-Xms{heap}", f"-Xmx{heap}"], ["--executionMode", "cluster"])
+        # It computes little: without the optimising compiler it serves after 3.7 s of CPU time instead of 6.8.
+        options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1"]
+        self._run(_JOBMANAGER_CLASS, options, ["--executionMode", "cluster"])
 
     def serves(self) -> bool:
         """Whether it leads the cluster and answers at its REST port."""
@@ -152,6 +162,23 @@ class TaskManager(FlinkProcess):
             return False
         identity = self._id_file.read_text(encoding="utf-8")
         return any(each["id"] == identity for each in members["taskmanagers"])
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A job that has not ended."""
+
+    job_id: str
+    name: str
+    state: str
+    """``RUNNING``, or what precedes it: ``INITIALIZING``, ``CREATED``, ``RESTARTING``, ``FAILING``."""
+
+
+def running_jobs(ports: LocalPorts) -> list[RunningJob]:
+    """The jobs of the local cluster that have not ended; none while its JobManager does not answer."""
+    overview = rest(ports, "jobs/overview") or {"jobs": []}
+    jobs = [RunningJob(str(job["jid"]), str(job["name"]), str(job["state"])) for job in overview["jobs"]]
+    return [job for job in jobs if job.state not in _ENDED]
 
 
 def cluster_home(home: Path, ports: LocalPorts, environment: Mapping[str, str] = os.environ) -> FlinkHome:
@@ -236,6 +263,29 @@ def _settings(home: Path, ports: LocalPorts) -> Config:
             },
         },
     }
+
+
+def _high_availability(home: Path, ports: LocalPorts) -> list[str]:
+    """What a JobManager needs to go on where the one before it was killed, and a TaskManager to find it.
+
+    Given to the servers alone: with these settings `flink run` would ask ZooKeeper for the cluster, whatever its -m.
+    """
+    settings = {
+        "type": "zookeeper",
+        "cluster-id": "kappafleet",
+        "storageDir": (home / "flink-state" / "ha").as_uri(),
+        "jobmanager.port": ports.flink_rpc,
+        "zookeeper.quorum": f"{LOOPBACK}:{ports.zookeeper}",
+        # For so long the place of a killed JobManager stays taken; a new one needs almost as much to start.
+        "zookeeper.client.session-timeout": "6 s",
+        "zookeeper.client.connection-timeout": "3 s",
+        # A ZooKeeper that comes back within the session interrupts nothing.
+        "zookeeper.client.tolerate-suspended-connections": "true",
+        "zookeeper.client.retry-wait": "500 ms",
+        "zookeeper.client.max-retry-wait": "2 s",
+        "zookeeper.client.max-retry-attempts": 15,
+    }
+    return [word for key, value in settings.items() for word in ("-D", f"high-availability.{key}={value}")]
 
 
 def _class_path(lib: Path) -> str:

@@ -1,4 +1,4 @@
-"""The local servers as one: RabbitMQ, Cassandra and a Flink session cluster."""
+"""The local servers as one: RabbitMQ, Cassandra, and a Flink session cluster with its ZooKeeper."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from kappafleet.stack.cassandra import Cassandra
 from kappafleet.stack.flink import JobManager, TaskManager, cluster_home
 from kappafleet.stack.rabbitmq import RabbitMQ
 from kappafleet.stack.server import START_LIMIT_S, Server, ServerStatus
+from kappafleet.stack.zookeeper import ZooKeeper
 
 TASKMANAGERS = 2
 
@@ -54,6 +55,7 @@ class Stack:
         self._environment = environment
         self.rabbitmq = RabbitMQ(self.home, self.ports, environment)
         self.cassandra = Cassandra(self.home, self.ports, environment)
+        self.zookeeper = ZooKeeper(self.home, self.ports, environment)
         self.jobmanager = JobManager(self.home, self.ports, environment)
         self.taskmanagers = tuple(
             TaskManager(number, self.home, self.ports, environment) for number in range(1, taskmanagers + 1)
@@ -67,7 +69,7 @@ class Stack:
     @property
     def servers(self) -> tuple[Server, ...]:
         """All of them; the slowest to start first."""
-        return (self.cassandra, self.rabbitmq, self.jobmanager, *self.taskmanagers)
+        return (self.cassandra, self.rabbitmq, self.zookeeper, self.jobmanager, *self.taskmanagers)
 
     def client_environment(self) -> dict[str, str]:
         """The environment of a client of this stack: ``flink run``, a connector, ``kappafleet`` itself."""
@@ -106,7 +108,7 @@ class Stack:
                     each.spawn()
                 self._await_all(missing, tell, begun, limit_s)
             except BaseException:  # Ctrl-C too: nothing half started stays behind
-                _stop_all(missing)
+                _stop(missing)
                 raise
 
     def _await_all(self, started: Sequence[Server], tell: Report, begun: float, limit_s: float) -> None:
@@ -130,7 +132,7 @@ class Stack:
     def down(self) -> None:
         """Ends all servers of this folder, and no other process; their data stay."""
         with self._alone():
-            _stop_all(self.servers)
+            _stop(self.servers)
 
     def status(self) -> list[ServerStatus]:
         """How each server is now."""
@@ -143,7 +145,7 @@ class Stack:
         Python modules live as long as their process: changed code of a job takes effect only in a new one.
         """
         with self._alone():
-            _stop_all(self.taskmanagers)
+            _stop(self.taskmanagers)
             for each in self.taskmanagers:
                 each.spawn()
             for each in self.taskmanagers:
@@ -155,6 +157,12 @@ class Stack:
         with (self.home / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _stop(servers: Sequence[Server]) -> None:
+    """All at once, but ZooKeeper last: a JobManager that ends gives its place back there."""
+    _stop_all([each for each in servers if not isinstance(each, ZooKeeper)])
+    _stop_all([each for each in servers if isinstance(each, ZooKeeper)])
 
 
 def _stop_all(servers: Sequence[Server]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,14 +82,14 @@ def halves(
     by_vehicle: dict[str, list[bytes]] = {}
     for line in lines(line_files(DEMO)):
         by_vehicle.setdefault(json.loads(line)["vehicle_id"], []).append(line)
-    first, second = (
-        {
-            exchange: [line for vehicle, cut in vehicles.items() for line in by_vehicle[vehicle][part(cut)]]
-            for exchange, vehicles in exchanges.items()
-        }
-        for part in (lambda cut: slice(None, cut), lambda cut: slice(cut, None))
+
+    def part(cuts: Mapping[str, int], which: Callable[[int], slice]) -> list[bytes]:
+        return [line for vehicle, cut in cuts.items() for line in by_vehicle[vehicle][which(cut)]]
+
+    return (
+        {exchange: part(cuts, lambda cut: slice(cut)) for exchange, cuts in exchanges.items()},
+        {exchange: part(cuts, lambda cut: slice(cut, None)) for exchange, cuts in exchanges.items()},
     )
-    return first, second
 
 
 def checksums(parts: Sequence[Mapping[str, Sequence[bytes]]]) -> list[str]:

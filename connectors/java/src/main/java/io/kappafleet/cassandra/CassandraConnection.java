@@ -51,24 +51,36 @@ final class CassandraConnection implements AutoCloseable {
         return tryOpen(settings, credentials, tables);
       } catch (RuntimeException e) {
         if (!Failures.isRetryable(e)) {
-          throw new IOException(
-              "Cassandra at %s refuses the connection: %s. Check the KF_CASSANDRA_* variables where the TaskManager runs."
-                  .formatted(settings.addresses(), Failures.reason(e)),
-              e);
+          throw explained("refuses the connection", settings, credentials, e);
         }
         if (System.nanoTime() - deadline > 0) {
-          throw new IOException(
-              "Cassandra at %s could not be reached for %d s: %s. Start it, or correct host and port."
-                  .formatted(
-                      settings.addresses(),
-                      settings.connectTimeout().toSeconds(),
-                      Failures.reason(e)),
-              e);
+          String since =
+              "could not be reached for %d s".formatted(settings.connectTimeout().toSeconds());
+          throw explained(since, settings, credentials, e);
         }
         LOG.warn("Cassandra at {} not reachable yet: {}", settings.addresses(), Failures.reason(e));
         pause();
       }
     }
+  }
+
+  private static IOException explained(
+      String what,
+      CassandraSettings settings,
+      CassandraCredentials credentials,
+      RuntimeException failure)
+      throws IOException {
+    IOException explained =
+        new IOException(
+            "Cassandra at %s %s: %s. %s"
+                .formatted(
+                    settings.addresses(),
+                    what,
+                    Failures.reason(failure),
+                    Failures.advice(failure, credentials.isTls())));
+    // Not as the cause: commands and Flink's pages show the innermost one, which advises nothing.
+    explained.addSuppressed(failure);
+    return explained;
   }
 
   private static CassandraConnection tryOpen(

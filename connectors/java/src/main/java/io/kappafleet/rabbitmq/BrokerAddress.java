@@ -12,6 +12,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.Map;
 import javax.annotation.Nullable;
 import javax.net.ssl.SSLException;
@@ -46,24 +47,23 @@ public record BrokerAddress(
 
   /** The same with every field filled from {@code variables} or by its default. */
   BrokerAddress resolve(Map<String, String> variables) {
-    String portText = variables.getOrDefault("KF_RABBITMQ_STREAM_PORT", "5562");
     return new BrokerAddress(
-        host != null ? host : variables.getOrDefault("KF_RABBITMQ_HOST", "127.0.0.1"),
-        port != null ? port : parsePort(portText),
-        vhost != null ? vhost : variables.getOrDefault("KF_RABBITMQ_VHOST", "/"),
-        user != null ? user : variables.getOrDefault("KF_RABBITMQ_USER", "guest"),
-        tls != null ? tls : isTrue(variables.getOrDefault("KF_RABBITMQ_TLS", "")),
-        caFile != null ? caFile : variables.get("KF_RABBITMQ_CA_FILE"),
+        host != null ? host : value(variables, "KF_RABBITMQ_HOST", "127.0.0.1"),
+        port != null ? port : parsePort(value(variables, "KF_RABBITMQ_STREAM_PORT", "5562")),
+        vhost != null ? vhost : value(variables, "KF_RABBITMQ_VHOST", "/"),
+        user != null ? user : value(variables, "KF_RABBITMQ_USER", "guest"),
+        tls != null ? tls : isOn("KF_RABBITMQ_TLS", value(variables, "KF_RABBITMQ_TLS", "0")),
+        caFile != null ? caFile : value(variables, "KF_RABBITMQ_CA_FILE", null),
         advertisedHosts);
   }
 
   /** The password of the process that connects. */
   static String password(Map<String, String> variables) {
-    String plain = variables.get("KF_RABBITMQ_PASSWORD");
+    String plain = value(variables, "KF_RABBITMQ_PASSWORD", null);
     if (plain != null) {
       return plain;
     }
-    String file = variables.get("KF_RABBITMQ_PASSWORD_FILE");
+    String file = value(variables, "KF_RABBITMQ_PASSWORD_FILE", null);
     if (file == null) {
       return "guest";
     }
@@ -107,11 +107,13 @@ public record BrokerAddress(
       }
       return builder.build();
     } catch (RuntimeException | SSLException e) {
-      throw new IOException(
-          "cannot connect to RabbitMQ streams at %s as user %s: %s; is the broker up, with the plugin"
-                  .formatted(to.describe(), to.user, e.getMessage())
-              + " rabbitmq_stream, and is KF_RABBITMQ_PASSWORD right?",
-          e);
+      IOException explained =
+          new IOException(
+              "cannot connect to RabbitMQ streams at %s as user %s: %s"
+                  .formatted(to.describe(), to.user, ConnectProblem.explain(e, to.tls)));
+      // Not as the cause: commands and Flink's pages show the innermost one, which explains less.
+      explained.addSuppressed(e);
+      throw explained;
     }
   }
 
@@ -125,8 +127,20 @@ public record BrokerAddress(
     return BackOffDelayPolicy.fixedWithInitialDelay(Duration.ofMillis(500), Duration.ofSeconds(1));
   }
 
-  private static boolean isTrue(String text) {
-    return text.equals("1") || text.equalsIgnoreCase("true");
+  /** An empty variable counts as not set, as in all of kappafleet. */
+  private static String value(
+      Map<String, String> variables, String name, @Nullable String otherwise) {
+    String text = variables.get(name);
+    return text == null || text.isEmpty() ? otherwise : text;
+  }
+
+  /** Nothing is guessed: a value that was meant as yes must not send passwords in the clear. */
+  private static boolean isOn(String name, String text) {
+    return switch (text.toLowerCase(Locale.ROOT)) {
+      case "1", "true", "yes" -> true;
+      case "0", "false", "no" -> false;
+      default -> throw new IllegalArgumentException(name + "=" + text + ": give 1 or 0");
+    };
   }
 
   private static int parsePort(String text) {

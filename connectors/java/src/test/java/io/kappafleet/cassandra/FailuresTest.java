@@ -21,12 +21,15 @@ import com.datastax.oss.driver.api.core.servererrors.UnauthorizedException;
 import com.datastax.oss.driver.api.core.servererrors.UnavailableException;
 import com.datastax.oss.driver.api.core.servererrors.WriteTimeoutException;
 import com.datastax.oss.driver.internal.core.metadata.DefaultEndPoint;
+import com.datastax.oss.driver.shaded.netty.handler.ssl.NotSslRecordException;
 import java.lang.reflect.Proxy;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
+import java.security.cert.CertificateException;
 import java.util.Map;
 import java.util.concurrent.CompletionException;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLHandshakeException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -60,6 +63,7 @@ class FailuresTest {
         new HeartbeatException(new InetSocketAddress("127.0.0.1", 1), "no answer", null),
         new RequestThrottlingException("full"),
         new ConnectException("refused"),
+        onNodes(new SSLHandshakeException("Remote host terminated the handshake")),
         new NoNodeAvailableException(),
         onNodes(new NodeUnavailableException(NODE)),
         onNodes(new OverloadedException(NODE)),
@@ -74,6 +78,8 @@ class FailuresTest {
         new AuthenticationException(END_POINT, "wrong password"),
         onNodes(new AuthenticationException(END_POINT, "wrong password")),
         onNodes(new OverloadedException(NODE), new InvalidQueryException(NODE, "no such table")),
+        onNodes(untrusted()),
+        onNodes(new NotSslRecordException("HTTP")),
         new IllegalArgumentException("a row does not fit"),
         new NullPointerException(),
         new CompletionException(new InvalidQueryException(NODE, "no such table")));
@@ -114,6 +120,26 @@ class FailuresTest {
         .isEqualTo("no table");
     assertThat(Failures.reason(new NullPointerException())).isEqualTo("NullPointerException");
     assertThat(Failures.reason(new NoNodeAvailableException())).contains("no node");
+  }
+
+  @Test
+  void adviceNamesTheVariableToMend() {
+    assertThat(
+            Failures.advice(
+                onNodes(new AuthenticationException(END_POINT, "wrong password")), true))
+        .contains("KF_CASSANDRA_PASSWORD");
+    assertThat(Failures.advice(onNodes(untrusted()), true)).contains("KF_CASSANDRA_CA_FILE");
+    assertThat(Failures.advice(onNodes(new NotSslRecordException("HTTP")), true))
+        .contains("unset KF_CASSANDRA_TLS");
+    assertThat(Failures.advice(onNodes(new ClosedConnectionException("lost")), false))
+        .contains("KF_CASSANDRA_TLS=1");
+    assertThat(Failures.advice(onNodes(new ClosedConnectionException("lost")), true))
+        .doesNotContain("KF_CASSANDRA_TLS");
+  }
+
+  private static Throwable untrusted() {
+    return new SSLHandshakeException("PKIX path building failed")
+        .initCause(new CertificateException("no valid certification path"));
   }
 
   private static AllNodesFailedException onNodes(Throwable... errors) {

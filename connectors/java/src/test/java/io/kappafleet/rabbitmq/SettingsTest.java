@@ -58,6 +58,37 @@ class SettingsTest {
   }
 
   @Test
+  void whatIsMeantAsYesEncryptsAndWhatIsNoAnswerIsRefused() {
+    for (String yes : List.of("1", "true", "yes", "YES")) {
+      assertThat(BrokerAddress.fromEnvironment().resolve(Map.of("KF_RABBITMQ_TLS", yes)).tls())
+          .isTrue();
+    }
+    assertThat(BrokerAddress.fromEnvironment().resolve(Map.of("KF_RABBITMQ_TLS", "no")).tls())
+        .isFalse();
+    assertThatThrownBy(
+            () -> BrokerAddress.fromEnvironment().resolve(Map.of("KF_RABBITMQ_TLS", "on")))
+        .hasMessage("KF_RABBITMQ_TLS=on: give 1 or 0");
+  }
+
+  @Test
+  void anEmptyVariableCountsAsNotSet(@TempDir Path folder) throws Exception {
+    assertThat(
+            BrokerAddress.fromEnvironment()
+                .resolve(
+                    Map.of(
+                        "KF_RABBITMQ_HOST", "",
+                        "KF_RABBITMQ_STREAM_PORT", "",
+                        "KF_RABBITMQ_TLS", "",
+                        "KF_RABBITMQ_CA_FILE", "")))
+        .isEqualTo(BrokerAddress.fromEnvironment().resolve(Map.of()));
+    Path file = Files.writeString(folder.resolve("password"), "from-file");
+    assertThat(
+            BrokerAddress.password(
+                Map.of("KF_RABBITMQ_PASSWORD", "", "KF_RABBITMQ_PASSWORD_FILE", file.toString())))
+        .isEqualTo("from-file");
+  }
+
+  @Test
   void thePasswordComesFromTheEnvironmentOrItsFile(@TempDir Path folder) throws Exception {
     Path file = Files.writeString(folder.resolve("password"), "from-file\n");
     assertThat(BrokerAddress.password(Map.of("KF_RABBITMQ_PASSWORD", "plain"))).isEqualTo("plain");

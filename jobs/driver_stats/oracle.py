@@ -1,0 +1,297 @@
+"""What the tables of driver_stats must be: message lines read in plain Python, without Flink and without Java.
+
+The oracle is the ideal that the job is compared with. It sees all of the input before it begins: copies are dropped,
+each vehicle's samples are put in the order of their times, and every window is written once, as final. The samples go
+through the job's own kernel and window sums, so what it judges is everything around them: reading, decoding, order,
+state, timers, recovery and the way to the tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from connectors.columnar_runtime import ColumnarFunction
+from connectors.in_memory import Decoded, InMemory
+from connectors.message_decoder import KeyScan, MessageDecoder, Reject
+from connectors.rows_in_memory import Newest, Row, TableRows, day, stream_key, timestamp
+from jobs.driver_stats import windows
+from jobs.driver_stats.inputs import SCHEMA, message_spec
+from jobs.driver_stats.outputs import outputs
+from jobs.driver_stats.settings import Settings
+from jobs.driver_stats.vehicle_operator import VehicleOperator
+from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
+from kappafleet.messages import line_files, numbered_lines
+from schemas.messages import message
+from schemas.tables import Table, tables
+
+JOB = "driver_stats"
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""Of a longer line the file source reads only so many bytes."""
+
+REJECT_BODY_BYTES = 64 * 1024
+BATCH_MESSAGES = 1000
+
+Tables: TypeAlias = dict[str, dict[tuple[Any, ...], Row]]
+Progress: TypeAlias = Callable[[str, int, int | None], None]
+"""Is told what is being counted, how many there have been, and how many there will be if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message and where it stands: the name of its file, and its number there from 1."""
+
+    body: bytes
+    source: str
+    number: int
+
+
+@dataclass(slots=True)
+class Log:
+    """What the lines hold.
+
+    Attributes:
+        vehicles: the accepted messages of each vehicle in the order of the log, without copies.
+        rejects: the rows of refused messages.
+        messages, copies: how many there were in all, and how many of these were copies.
+        samples: of the accepted messages without copies.
+    """
+
+    vehicles: dict[str, list[Decoded]] = field(default_factory=dict)
+    rejects: list[Row] = field(default_factory=list)
+    messages: int = 0
+    copies: int = 0
+    samples: int = 0
+
+
+def oracle_tables(
+    log: Path | Iterable[Path | bytes], overrides: Sequence[str] = (), progress: Progress | None = None
+) -> Tables:
+    """The final tables.
+
+    Args:
+        log: a file or folder of message lines, several of them, or the lines themselves.
+        overrides: ``name=value`` over the job's parameters.
+        progress: is called now and then.
+
+    Returns:
+        By table, the rows by primary key, in the form of the table files (that of ``read_tables`` in
+        tests/driver_stats/jobs.py): every column, times as texts. ``updated_at`` is None, ``revision`` 0. No row is
+        superseded: in a table that is compared with these, skip the rows that have ``superseded_by``.
+
+    Raises:
+        conf.parameters.ParameterError: an override is refused.
+        UserError: a file cannot be read.
+    """
+    settings = oracle_settings(overrides)
+    return tables_of(read(log_lines(log), settings, progress), settings, progress)
+
+
+def oracle_settings(overrides: Sequence[str]) -> Settings:
+    """The job's settings; samples come in order, so nothing has to wait for its turn."""
+    in_order = ["order.buffer_s=0"] if "order" in Settings.model_fields else []
+    return Settings.load([*overrides, *in_order])
+
+
+def log_lines(log: Path | Iterable[Path | bytes]) -> Iterator[Line]:
+    """The messages in the order of the log; lines that are given as such have no source."""
+    for index, item in enumerate([log] if isinstance(log, Path) else log, 1):
+        if isinstance(item, bytes):
+            yield Line(item, "", index)
+        else:
+            for file in line_files(item):
+                for number, body in numbered_lines(file):
+                    yield Line(body[:MAX_LINE_BYTES], file.name, number)
+
+
+def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = None) -> Log:
+    """Decodes the messages; of those with the same vehicle, seq and first time only the first one counts."""
+    spec = message_spec(settings)
+    decoder, scan = MessageDecoder(spec), KeyScan(spec.id_field)
+    seen: set[tuple[str, int, int]] = set()
+    log = Log()
+    for line in lines:
+        log.messages += 1
+        if progress and log.messages % 1000 == 0:
+            progress("messages", log.messages, None)
+        try:
+            decoded = decoder.decode(line.body, scan.key(line.body), offset=line.number)
+        except Reject as reject:
+            log.rejects.append(reject_row(line, str(reject)))
+            continue
+        seq = decoded.integers.get("seq")
+        if seq is not None:
+            identity = (decoded.key, seq, decoded.times[0])
+            if identity in seen:
+                log.copies += 1
+                continue
+            seen.add(identity)
+        log.samples += len(decoded.times)
+        log.vehicles.setdefault(decoded.key, []).append(decoded)
+    if progress:
+        progress("messages", log.messages, log.messages)
+    return log
+
+
+def reject_row(line: Line, reason: str, arrival_ms: int = 0) -> Row:
+    """The row of a refused message."""
+    return {
+        "day": day(arrival_ms),
+        "source": line.source,
+        "received_at": timestamp(arrival_ms),
+        "offset": line.number,
+        "reason": reason,
+        "body": "0x" + line.body[:REJECT_BODY_BYTES].hex(),
+        "length": len(line.body),
+        "sha256": hashlib.sha256(line.body).hexdigest(),
+    }
+
+
+def in_order(messages: Sequence[Decoded]) -> list[Decoded]:
+    """One vehicle's messages cut anew, so that sample follows sample in the order of time.
+
+    Every message that comes out holds samples of one that went in, so each sample keeps its driver, fleet and class.
+    Of several samples of one time the first in the log counts, the others are left out. Times then grow throughout.
+    """
+    found: list[Decoded] = []
+    overlapping: list[tuple[int, Decoded]] = []
+    end = -1
+    for place, each in sorted(enumerate(messages), key=lambda item: (item[1].times[0], item[0])):
+        if overlapping and each.times[0] > end:
+            found += _cut(overlapping)
+            overlapping = []
+        overlapping.append((place, each))
+        end = max(end, each.times[-1])
+    if overlapping:
+        found += _cut(overlapping)
+    return found
+
+
+def _cut(messages: Sequence[tuple[int, Decoded]]) -> Iterator[Decoded]:
+    """Messages whose spans overlap, each with its place in the log."""
+    _, first = messages[0]
+    if len(messages) == 1 and all(a < b for a, b in zip(first.times, first.times[1:], strict=False)):
+        yield replace(first, integers={})
+        return
+    samples = sorted(
+        (time, place, index, each) for place, each in messages for index, time in enumerate(each.times)
+    )
+    taken: list[int] = []
+    source: Decoded | None = None
+    before = None
+    for time, _, index, each in samples:
+        if time == before:
+            continue
+        before = time
+        if each is not source and source is not None:
+            yield _part(source, taken)
+            taken = []
+        source = each
+        taken.append(index)
+    if source is not None:
+        yield _part(source, taken)
+
+
+def _part(of: Decoded, indices: Sequence[int]) -> Decoded:
+    return replace(
+        of,
+        times=[of.times[index] for index in indices],
+        samples={
+            name: None if values is None else [values[index] for index in indices]
+            for name, values in of.samples.items()
+        },
+        integers={},  # what is cut anew has no number of its own
+    )
+
+
+def tables_of(log: Log, settings: Settings, progress: Progress | None = None) -> Tables:
+    """Folds every vehicle; empties ``log.vehicles`` on the way."""
+    specs = outputs(settings)
+    by_name = {table.name: table for table in tables(JOB)}
+    found = {name: Newest(table) for name, table in by_name.items()}
+    makers = [
+        (
+            spec.rows or spec.name,
+            TableRows(spec, tables(JOB)[spec.table]),
+            found[tables(JOB)[spec.table].name],
+        )
+        for spec in specs
+        if spec.kind == "table"
+    ]
+    (parts,) = (spec for spec in specs if spec.kind == "stream")
+    drivers = DriverWindows()
+    operator = VehicleOperator()
+    operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
+    vehicles = len(log.vehicles)
+    while log.vehicles:
+        vehicle_id = next(iter(log.vehicles))
+        run = fold(operator, in_order(log.vehicles.pop(vehicle_id)))
+        for rows, maker, newest in makers:
+            for key, row in run.rows[rows]:
+                newest.upsert(*maker.row(key, row))
+        for key, row in run.rows[parts.rows or parts.name]:
+            drivers.add(stream_key(parts, key, row), row.tobytes())
+        if progress:
+            progress("vehicles", vehicles - len(log.vehicles), vehicles)
+    for table, write_us, window in drivers.rows(by_name):
+        found[table].upsert(write_us, window)
+    for reject in log.rejects:
+        found["reject"].upsert(1, reject)
+    return {name: newest.rows for name, newest in found.items()}
+
+
+def fold(operator: VehicleOperator, messages: Sequence[Decoded]) -> InMemory:
+    """Runs one vehicle from its first sample to the end of time."""
+    run = InMemory(cast("ColumnarFunction", operator), message(SCHEMA))
+    for start in range(0, len(messages), BATCH_MESSAGES):
+        run.batch(messages[start : start + BATCH_MESSAGES])
+    run.advance()
+    if run.rejects:
+        raise AssertionError(f"the kernel refused a sample that came in order: {run.rejects[0]}")
+    return run
+
+
+class DriverWindows:
+    """Hours and days of all drivers, each written once."""
+
+    def __init__(self) -> None:
+        self._hours: defaultdict[tuple[str, int], WindowSums] = defaultdict(WindowSums)
+        self._days: defaultdict[tuple[str, int], defaultdict[str, WindowSums]] = defaultdict(
+            lambda: defaultdict(WindowSums)
+        )
+
+    def add(self, driver_id: str, data: bytes) -> None:
+        """Folds one part in."""
+        part = windows.read_part(data)
+        self._hours[driver_id, windows.hour_start(part.minute_start)].add(part.sums, part.max_kmh)
+        of_day = self._days[driver_id, windows.day_start(part.minute_start)]
+        of_day[part.fleet_id].add(part.sums, part.max_kmh)
+
+    def rows(self, by_name: dict[str, Table]) -> Iterator[tuple[str, int, Row]]:
+        """Table, write time and row of each window."""
+        for (driver_id, start), sums in self._hours.items():
+            key = {"driver_id": driver_id, "day": windows.day_text(start), "hour_start": timestamp(start)}
+            yield _window(by_name["driver_hour"], key, sums, start + HOUR_MS)
+        for (driver_id, start), fleets in self._days.items():
+            total = WindowSums()
+            day_text = windows.day_text(start)
+            for fleet_id, sums in fleets.items():
+                total.add(sums.sums, sums.max_kmh)
+                key = {"fleet_id": fleet_id, "day": day_text, "driver_id": driver_id}
+                yield _window(by_name["fleet_day"], key, sums, start + DAY_MS)
+            key = {"driver_id": driver_id, "month": windows.month_text(start), "day": day_text}
+            yield _window(by_name["driver_day"], key, total, start + DAY_MS)
+
+
+def _window(table: Table, key: dict[str, str], sums: WindowSums, end_ms: int) -> tuple[str, int, Row]:
+    values: dict[str, Any] = {**key, **sums.metrics(), "final": True, "revision": 0}
+    return (
+        table.name,
+        sums.write_us(end_ms, True),
+        {column.name: values.get(column.name) for column in table.columns},
+    )
