@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -24,7 +24,8 @@ from cassandra.query import SimpleStatement
 from pyflink.datastream.connectors.base import Sink
 from pyflink.java_gateway import get_gateway
 
-from kappafleet.errors import AddressError, ServerError
+from kappafleet.errors import AddressError, ServerError, UserError
+from schemas.tables import Table
 
 META_KEYSPACE = "kf_meta"
 
@@ -192,6 +193,35 @@ def create_tables(session: Session, keyspace: str, cql_text: str, *, replication
             inside.execute(statement)
     finally:
         inside.shutdown()
+
+
+def add_missing_columns(session: Session, keyspace: str, tables: Iterable[Table]) -> None:
+    """Brings tables that an earlier version made up to the columns of this one; what they hold stays.
+
+    Args:
+        session: Its own keyspace is neither used nor changed.
+        keyspace: has the tables.
+        tables: as this version writes them.
+
+    Raises:
+        UserError: a column is there with another type, which cannot be changed.
+    """
+    if not _NAME.fullmatch(keyspace):
+        raise ValueError(f"{keyspace!r} is not a keyspace name")
+    found = session.execute(
+        "SELECT table_name, column_name, type FROM system_schema.columns WHERE keyspace_name = %s", (keyspace,)
+    )
+    types = {(row.table_name, row.column_name): row.type for row in found}
+    for table in tables:
+        for column in table.columns:
+            there = types.get((table.name, column.name))
+            if there is None:
+                session.execute(f"ALTER TABLE {keyspace}.{table.name} ADD {column.name} {column.cql_type}")
+            elif there != column.cql_type:
+                raise UserError(
+                    f"column {column.name} of {keyspace}.{table.name} is {there}, this version writes "
+                    f"{column.cql_type}: write to another keyspace, or drop this one and compute it again from the log"
+                )
 
 
 def statements(cql_text: str) -> list[str]:

@@ -7,13 +7,12 @@ cut and look at what comes out. Knows numpy and nothing of Flink.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors import columnar_runtime
 from connectors.columnar_runtime import (
     NO_INTEGER,
     NO_TIMER,
@@ -22,9 +21,12 @@ from connectors.columnar_runtime import (
     Batch,
     ColumnarFunction,
     Result,
+    Tails,
     TimerBatch,
     check_function,
+    check_rejects,
     check_result,
+    tail_growth,
 )
 from schemas.messages import Message
 
@@ -72,8 +74,7 @@ class InMemory:
         check_function(function)
         self._function = function
         self._message = message
-        growth: tuple[int, int, int] | None = getattr(function, "tail_growth", None)
-        self._tail_growth = growth or (0, 0, 0)
+        self._tail_growth = tail_growth(function)
         self.states: dict[str, NDArray[Any]] = {}
         self.tails: dict[str, NDArray[np.int64]] = {}
         self.store: dict[str, bytes] = {}
@@ -91,12 +92,20 @@ class InMemory:
         columns = _columns(self._message, messages, {key: index for index, key in enumerate(keys)})
         per_message = np.bincount(columns["key_index"], minlength=len(keys))
         per_sample = np.bincount(columns["key_index"], columns["lengths"], len(keys)).astype(np.int64)
-        extra = self._beside_states(Batch, keys, per_message, per_sample)
+        tails = self._tails_of(keys, per_message, per_sample)
         result = self._function.batch(
-            Batch(**columns, states=states, is_new=is_new, watermark=watermark, **extra)
+            Batch(
+                **columns,
+                states=states,
+                is_new=is_new,
+                watermark=watermark,
+                tails=tails,
+                store=_Store(self.store, keys),
+            )
         )
-        self.rejects += [(messages[index], reason) for index, reason in getattr(result, "rejects", ())]
-        self._take(keys, states, extra, result)
+        check_rejects(result.rejects, len(messages))
+        self.rejects += [(messages[index], reason) for index, reason in result.rejects]
+        self._take(keys, states, tails, result)
 
     def advance(self, watermark: int = END) -> None:
         """Lets the watermark pass: fires the timers up to it, again while there are new ones.
@@ -108,11 +117,18 @@ class InMemory:
             fired = [self.timers.pop(key) for key in due]
             states, _ = self._states_of(due)
             nothing = np.zeros(len(due), np.int64)
-            extra = self._beside_states(TimerBatch, due, nothing, nothing)
+            tails = self._tails_of(due, nothing, nothing)
             result = self._function.timers(
-                TimerBatch(states=states, timestamps=np.array(fired, np.int64), watermark=watermark, **extra)
+                TimerBatch(
+                    states=states,
+                    timestamps=np.array(fired, np.int64),
+                    watermark=watermark,
+                    tails=tails,
+                    store=_Store(self.store, due),
+                )
             )
-            self._take(due, states, extra, result)
+            check_rejects(result.rejects, None)
+            self._take(due, states, tails, result)
             for key, before in zip(due, fired, strict=True):
                 if self.timers.get(key, END) <= before:
                     raise ValueError(f"{key}: after the timer {before} comes {self.timers[key]}")
@@ -126,34 +142,21 @@ class InMemory:
                 is_new[index] = False
         return states, is_new
 
-    def _beside_states(
-        self,
-        kind: type[Batch | TimerBatch],
-        keys: Sequence[str],
-        messages: NDArray[np.int64],
-        samples: NDArray[np.int64],
-    ) -> dict[str, Any]:
-        """Tails and store, if a call takes them."""
-        taken = {each.name for each in fields(kind)}
-        extra: dict[str, Any] = {}
-        if "tails" in taken:
-            fixed, per_message, per_sample = self._tail_growth
-            length = np.array([len(self.tails.get(key, ())) for key in keys], np.int64)
-            capacity = length + fixed + per_message * messages + per_sample * samples
-            start = np.cumsum(capacity) - capacity
-            words = np.zeros(int(capacity.sum()), np.int64)
-            for key, at, count in zip(keys, start.tolist(), length.tolist(), strict=True):
-                if count:
-                    words[at : at + count] = self.tails[key]
-            tails: Any = getattr(columnar_runtime, "Tails")  # noqa: B009  not in every version
-            extra["tails"] = tails(words=words, start=start, length=length, capacity=capacity)
-        if "store" in taken:
-            extra["store"] = _Store(self.store, keys)
-        return extra
+    def _tails_of(
+        self, keys: Sequence[str], messages: NDArray[np.int64], samples: NDArray[np.int64]
+    ) -> Tails:
+        """The tails of the keys, with the room that the function has declared."""
+        fixed, per_message, per_sample = self._tail_growth
+        length = np.array([len(self.tails.get(key, ())) for key in keys], np.int64)
+        capacity = length + fixed + per_message * messages + per_sample * samples
+        start = np.cumsum(capacity) - capacity
+        words = np.full(int(capacity.sum()), -7)  # unused room holds anything
+        for key, at, count in zip(keys, start.tolist(), length.tolist(), strict=True):
+            if count:
+                words[at : at + count] = self.tails[key]
+        return Tails(words=words, start=start, length=length, capacity=capacity)
 
-    def _take(
-        self, keys: Sequence[str], states: NDArray[Any], extra: Mapping[str, Any], result: Result
-    ) -> None:
+    def _take(self, keys: Sequence[str], states: NDArray[Any], tails: Tails, result: Result) -> None:
         check_result(result, len(keys), self._function)
         for name, (key_index, rows) in result.outputs.items():
             owned = rows.copy()  # the function may use its memory again
@@ -161,7 +164,6 @@ class InMemory:
         if result.counters is not None:
             for name, count in zip(self._function.counters, result.counters.tolist(), strict=True):
                 self.counters[name] += count
-        tails = extra.get("tails")
         for index, key in enumerate(keys):
             self.timers.pop(key, None)
             self.tails.pop(key, None)
@@ -173,7 +175,7 @@ class InMemory:
             timer = int(result.timers[index])
             if timer != NO_TIMER:
                 self.timers[key] = timer
-            if tails is not None and tails.length[index]:
+            if tails.length[index]:
                 at = tails.start[index]
                 self.tails[key] = tails.words[at : at + tails.length[index]].copy()
 

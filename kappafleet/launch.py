@@ -237,12 +237,13 @@ def _sink(job: str, address: Address) -> RowSink:
         raise AddressError(f"a job cannot write {address}")
     from connectors.cassandra import (
         active_version,
+        add_missing_columns,
         change_active_version,
         connect,
         create_meta,
         create_tables,
     )
-    from schemas.tables import cql_text
+    from schemas.tables import cql_text, tables
 
     cluster = CassandraConnection.from_environment()
     if address.host:
@@ -257,4 +258,5 @@ def _sink(job: str, address: Address) -> RowSink:
             version = active_version(session, job) or FIRST_VERSION
         keyspace = address.keyspace or keyspace_of(job, version)
         create_tables(session, keyspace, cql_text(job))
+        add_missing_columns(session, keyspace, tables(job))
     return CassandraTables(cluster.hosts, cluster.port, cluster.datacenter, keyspace)

@@ -17,6 +17,7 @@ from connectors.cassandra import (
     META_KEYSPACE,
     CassandraSink,
     active_version,
+    add_missing_columns,
     change_active_version,
     connect,
     create_meta,
@@ -25,7 +26,7 @@ from connectors.cassandra import (
 )
 from connectors.rows import FrameEncoder
 from kappafleet.connections import CassandraConnection
-from kappafleet.errors import AddressError, ServerError
+from kappafleet.errors import AddressError, ServerError, UserError
 from schemas.tables import cql_text, parse, to_json
 
 KEYSPACE = "kf_test_python_sink"
@@ -92,6 +93,25 @@ def test_all_tables_of_the_jobs_are_valid(session: Session) -> None:
         "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (KEYSPACE,)
     )
     assert {row.table_name for row in found} >= {"driver_hour", "vehicle_minute", "reject"}
+
+
+@needs_cassandra
+def test_tables_of_an_earlier_version_get_the_columns_they_lack(session: Session) -> None:
+    create_tables(session, KEYSPACE, CQL)
+    (grown,) = parse(CQL.replace("value double,", "value double, unit text,"))
+
+    add_missing_columns(session, KEYSPACE, [grown])
+    add_missing_columns(session, KEYSPACE, [grown])
+
+    found = session.execute(
+        "SELECT type FROM system_schema.columns "
+        "WHERE keyspace_name = %s AND table_name = %s AND column_name = 'unit'",
+        (KEYSPACE, grown.name),
+    )
+    assert found.one().type == "text"
+    (other,) = parse(CQL.replace("value double,", "value double, unit bigint,"))
+    with pytest.raises(UserError, match="unit .* is text, this version writes bigint"):
+        add_missing_columns(session, KEYSPACE, [other])
 
 
 @needs_cassandra
