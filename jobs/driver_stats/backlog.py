@@ -359,8 +359,9 @@ class Backlog:
         v, s = self.call.states[key], self.call.lanes[key]
         end = following.lane[0] if following is not None else s
         sums = now["trip"] - was["trip"]
-        if not sums[FOLDS] and now["trip_start"] == was["trip_start"]:
-            return
+        same = not sums.any() and now["trip_start"] == was["trip_start"]
+        if same and now["trip_start"] >= seam.start:
+            return  # else its row has just been written as it was before the seam
         rows = self.call.rows
         if end["trip_start"] == was["trip_start"]:
             if following is not None:

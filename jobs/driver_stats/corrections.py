@@ -57,7 +57,7 @@ def difference(
     """
     found = Difference(parts=_parts(old.rows.of(PARTS), new.rows.of(PARTS)))
     was, now = _by(old.rows.of(MINUTES), "minute_start"), _by(new.rows.of(MINUTES), "minute_start")
-    found.minutes = _changed(was, now)
+    found.minutes = _changed(was, now, "minute_start", after)
     for identity, row in was.items():
         start = int(row["minute_start"])
         if identity not in now and start > minutes_after and start not in not_void:
@@ -67,7 +67,7 @@ def difference(
         (EVENTS, ("driver", "type", "start_ms"), found.events),
     ):
         was, now = _by(old.rows.of(kind), *names), _by(new.rows.of(kind), *names)
-        into.extend(_changed(was, now))
+        into.extend(_changed(was, now, "start_ms", after))
         # What is still open may have been published; if it is still there, it is published again in its time.
         now |= _by(new.still_open.of(kind), *names)
         for identity, row in (_by(old.still_open.of(kind), *names) | was).items():
@@ -87,12 +87,15 @@ def _by(rows: NDArray[Any], *names: str) -> dict[tuple[Any, ...], Any]:
     }
 
 
-def _changed(was: dict[tuple[Any, ...], Any], now: dict[tuple[Any, ...], Any]) -> list[Any]:
+def _changed(
+    was: dict[tuple[Any, ...], Any], now: dict[tuple[Any, ...], Any], start: str, after: int
+) -> list[Any]:
+    """The new rows that are not as before; and those that begin before, which the lane before has just written."""
     rows = []
     for identity, row in now.items():
         before = was.get(identity)
         if before is not None:
-            if _same(before, row):
+            if row[start] > after and _same(before, row):
                 continue
             row["revision" if "revision" in (row.dtype.names or ()) else "nulls"] = (
                 before["revision"] + 1 if "revision" in (row.dtype.names or ()) else 1

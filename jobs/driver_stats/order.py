@@ -132,6 +132,8 @@ def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, c
             return code
         _compact(v, tails, key)
         if v["live_t"] == NONE or v["newest_t"] - v["live_t"] >= p.live_interval_ms:
+            if _nearly_full(p, rows):
+                return FULL
             _early_live(p, v, s, key, tails, rows)
         cursor[SAMPLE], cursor[OPENED] = 0, 0
     cursor[MESSAGE] = len(messages.lengths)
@@ -560,7 +562,11 @@ def _compact(v, tails, key):
     gone = words[base + RAW_FIRST]
     if gone == 0 or v["head_start"] != NONE or words[base + BOX_N] > 0:
         return
-    _shift(tails, key, _raws(words, base), -gone * RAW_WORDS)
+    if gone == words[base + RAW_END]:
+        tails.length[key] = 0
+        words[base + WHO_N] = 0
+    else:
+        _shift(tails, key, _raws(words, base), -gone * RAW_WORDS)
     words[base + RAW_FIRST] = 0
     words[base + RAW_END] -= gone
 
