@@ -8,6 +8,7 @@ that runs on beyond the head are moved by the difference.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -271,7 +272,11 @@ class Backlog:
         p = self.p
         reach = max(p.trip_gap_ms, p.max_gap_ms, p.idle_gap_ms, p.event_gap_ms, kernel.MINUTE_MS)
         last_t = int(seam.lane["last_t"][0])
-        return last_t != NONE and seam.start - last_t <= reach
+        if last_t == NONE:
+            return False
+        # A sample without a speed is judged by the way from the one before it, however long ago that was.
+        no_speed = math.isnan(seam.head.view(np.float64)[0, 1])
+        return no_speed or seam.start - last_t <= reach
 
     def _outdo(self, key: int, seams: list[Seam]) -> None:
         """Lets all further rows win over rows so far, even if they hold less: by more folds than any row has."""

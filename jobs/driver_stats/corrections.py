@@ -73,7 +73,8 @@ def difference(
         for identity, row in (_by(old.still_open.of(kind), *names) | was).items():
             start = int(row["start_ms"])
             if identity not in now and start > after:
-                into.append(_void(row, start * 1000, start, withdrawn))
+                instead = [int(other["start_ms"]) for other in now.values() if other["start_ms"] <= start]
+                into.append(_void(row, start * 1000, max(instead, default=start), withdrawn))
     for row in (*found.parts, *found.minutes, *found.trips, *found.events):
         row["key"] = key
     return found
@@ -112,10 +113,10 @@ def _same(one: Any, other: Any) -> bool:
     )
 
 
-def _void(row: Any, start_us: int, start_ms: int, withdrawn: int) -> Any:
+def _void(row: Any, start_us: int, instead_ms: int, withdrawn: int) -> Any:
     """A row that no longer exists: newer than the one that was written, older than one that may be again."""
     gone = row.copy()
-    gone["superseded_by"] = start_ms
+    gone["superseded_by"] = instead_ms
     gone["nulls"] = 1
     gone["write_us"] = start_us + 2 * withdrawn + 1
     return gone

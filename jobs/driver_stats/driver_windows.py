@@ -83,8 +83,11 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         if ctx.time_domain().name == "PROCESSING_TIME":
             for name, start in list(self._changed.items()):
                 kind = name.partition(":")[0]
-                length = HOUR_MS if kind == HOUR else DAY_MS
-                yield from self._rows(kind, start, driver_id, start + length - 1 <= watermark)
+                last = start + (HOUR_MS if kind == HOUR else DAY_MS) - 1
+                if last > watermark:
+                    # A restored job's watermark begins anew, so a window's timer may have fired already.
+                    ctx.timer_service().register_event_time_timer(last)
+                yield from self._rows(kind, start, driver_id, last <= watermark)
             self._changed.clear()
             return
         end = timestamp + 1

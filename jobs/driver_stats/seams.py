@@ -130,8 +130,8 @@ def decode(stored: bytes) -> list[Seam]:
 def keep(seams: list[Seam], newest_t: int, keep_ms: int, trip_gap_ms: int) -> list[Seam]:
     """The seams that a backlog may still fill: at most MAX_SEAMS, long gaps and young ones first.
 
-    Where one between two others goes, the one before it needs to know how its open trip ended; if that can't be told,
-    it goes, too.
+    What follows the one before it then is no longer known: it goes, too, unless it needs no more than how its open trip
+    ended, and that can be told.
     """
     kept = [seam for seam in seams if newest_t - seam.start <= keep_ms]
     while len(kept) > MAX_SEAMS:
@@ -139,11 +139,11 @@ def keep(seams: list[Seam], newest_t: int, keep_ms: int, trip_gap_ms: int) -> li
             (WEEK_MS if seam.gap_ms == NONE else seam.gap_ms) / (newest_t - seam.start + HOUR_MS) for seam in kept
         ]
         # The newest one's end is the lane itself: it stays.
-        gone = min(range(len(kept) - 1), key=lambda index: (weights[index], index))
-        if gone > 0 and not _bridge(kept[gone - 1], kept[gone], trip_gap_ms):
-            del kept[gone - 1 : gone + 1]
-        else:
-            del kept[gone]
+        index = min(range(len(kept) - 1), key=lambda index: (weights[index], index))
+        gone = kept.pop(index)
+        while index > 0 and not _bridge(kept[index - 1], gone, trip_gap_ms):
+            index -= 1
+            gone = kept.pop(index)
     return kept
 
 

@@ -38,10 +38,10 @@ class VehicleHarness:
     """The states of all vehicles, and every row so far."""
 
     def __init__(self, overrides: Sequence[str] = (), *, live: bool = False) -> None:
-        operator = VehicleOperator()
+        self.operator = VehicleOperator()
         settings = Settings.load(overrides)
-        operator.open(json.dumps({"settings": settings.model_dump(), "live": live}), 0)
-        self.keys = InMemory(operator, TELEMETRY)
+        self.operator.open(json.dumps({"settings": settings.model_dump(), "live": live}), 0)
+        self.keys = InMemory(self.operator, TELEMETRY)
 
     @property
     def rows(self) -> dict[str, list[Row]]:

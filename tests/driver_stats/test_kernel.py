@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.driver_stats.row_buffer import RowBuffer
 from tests.driver_stats.harness import END, VehicleHarness, cut_into, run
 
 T0 = 1_700_000_040_000  # a minute's first millisecond
@@ -333,8 +334,7 @@ def test_more_rows_than_there_is_room_for_are_all_written():
     roomy = VehicleHarness()
     roomy.feed(messages)
     tight = VehicleHarness()
-    tight.operator._capacity = 0
-    tight.operator._grow(1)
+    tight.operator._rows = RowBuffer(tight.operator._parameters, 1)
     tight.feed(messages)
     for harness in (roomy, tight):
         harness.advance()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.driver_stats.drives import displaced, drive, with_backlog
 from tests.driver_stats.harness import VehicleHarness, comparable, cut_into, run
 
 T0 = 1_700_000_000_000
@@ -169,7 +171,7 @@ INTERPRETED = """
 import json, sys
 from tests.driver_stats.harness import run
 from jobs.driver_stats import kernel
-assert not hasattr(kernel.fold, "py_func"), "this must run without Numba"
+assert not hasattr(kernel.sample, "py_func"), "this must run without Numba"
 streams = json.load(sys.stdin)
 print(json.dumps([
     [[name, list(key), row] for name, rows in run(s).items() for key, row in rows.items()] for s in streams
@@ -192,6 +194,10 @@ def test_interpreted_and_compiled_give_identical_results():
         samples.append(messages)
 
     collect()
+    for seed in range(12):  # displaced samples and backlogs, too
+        rng = random.Random(seed)
+        samples.append(with_backlog(rng, drive(rng)))
+        samples.append(displaced(rng, drive(rng), 10_000))
     done = subprocess.run(
         [sys.executable, "-c", INTERPRETED],
         input=json.dumps(samples),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from jobs.driver_stats.layout import NONE
+from tests.driver_stats.drives import displaced, drive, with_backlog
 from tests.driver_stats.harness import VehicleHarness, comparable, cut_into, driver_hours
 from tests.driver_stats.test_kernel_properties import DRIVERS, SAMPLE, T0
 
@@ -125,3 +128,102 @@ def test_a_backlog_after_live_data_gives_the_tables_of_the_ordered_input(message
         assert harness.keys.rejects
         return
     assert_as_ordered(harness, messages, overrides)
+
+
+def feed_at_random(harness: VehicleHarness, messages: list[Message], rng: random.Random) -> None:
+    """In small batches, with watermarks in between that may overtake the vehicle."""
+    at = 0
+    while at < len(messages):
+        count = rng.randint(1, 6)
+        harness.feed(messages[at : at + count])
+        at += count
+        if rng.random() < 0.2:
+            newest = int(harness.states["v"]["newest_t"])
+            harness.advance(newest + rng.choice((-60_000, 0, 60_000, 10_000_000)))
+    harness.advance()
+
+
+@pytest.mark.parametrize("arrange", ["backlog", "displaced"])
+def test_long_drives_with_gaps_give_the_tables_of_the_ordered_input(arrange):
+    """Hundreds of drives, longer than hypothesis would make them: seams are sealed, trips run on behind them."""
+    corrected = out_of_scope = 0
+    for seed in range(400):
+        rng = random.Random(seed)
+        messages = drive(rng)
+        arranged = with_backlog(rng, messages) if arrange == "backlog" else displaced(rng, messages, BUFFER_MS)
+        overrides = [f"trip.stop_s={rng.choice((0, 60, 300))}"]
+        harness = VehicleHarness(overrides)
+        feed_at_random(harness, arranged, rng)
+        if harness.counters["samples_out_of_order"]:
+            assert arrange == "backlog" and harness.keys.rejects
+            out_of_scope += 1
+            continue
+        corrected += harness.counters["corrections"] > 0
+        assert_as_ordered(harness, messages, overrides)
+    assert out_of_scope < 10, "nearly all of these are promised"
+    assert corrected > (150 if arrange == "backlog" else 10)
+
+
+def test_a_device_that_numbers_nothing_is_never_counted_twice():
+    samples = [{"t": T0 + n * 1000, "speed": 50.0 + n % 7, "accel_x": 4.0 * (n % 9 == 0)} for n in range(400)]
+    messages = list(cut_into(samples, 4, seq=None))
+    harness = VehicleHarness()
+    for n, message in enumerate(messages):
+        harness.feed([message, messages[n // 2], message])
+    harness.advance()
+    assert harness.counters["samples_repeated"] > 300
+    assert harness.counters["samples_out_of_order"] > 100
+    assert harness.counters["samples"] == 400
+    assert_as_ordered(harness, messages, [])
+
+
+def test_a_copy_is_counted_and_ignored_however_old_it_is():
+    messages = list(cut_into([{"t": T0 + n * 1000, "speed": 50.0} for n in range(5000)], 5))
+    harness = VehicleHarness()
+    harness.feed(messages)
+    harness.feed(messages[::7] + messages[-3:])
+    harness.advance()
+    assert harness.counters["duplicates"] == len(messages[::7]) + 3
+    assert harness.counters["samples"] == 5000
+    assert not harness.keys.rejects
+    assert_as_ordered(harness, messages, [])
+
+
+def test_a_producer_that_starts_again_at_zero_is_not_mistaken_for_copies():
+    first = list(cut_into([{"t": T0 + n * 1000, "speed": 50.0} for n in range(50)], 5))
+    again = list(cut_into([{"t": T0 + 50_000 + n * 1000, "speed": 60.0} for n in range(50)], 5))
+    harness = VehicleHarness()
+    for message in (*first, *again, again[3], first[3]):
+        harness.feed([message])
+    harness.advance()
+    assert harness.counters["duplicates"] == 2
+    assert_as_ordered(harness, first + again, [])
+
+
+def test_what_can_not_be_placed_is_counted_and_refused_with_a_reason():
+    messages = list(cut_into([{"t": T0 + n * 1000, "speed": 50.0} for n in range(600)], 5, seq=None))
+    wild = {**messages[10], "samples": {"t": [T0 + 50_500], "speed": [1.0]}}
+    harness = VehicleHarness()
+    harness.feed(messages)
+    harness.feed([wild])
+    harness.advance()
+    assert harness.counters["samples_out_of_order"] == 1
+    ((_, reason),) = harness.keys.rejects
+    assert reason.startswith("out_of_order: 1 of 1 samples ")
+    assert_as_ordered(harness, messages, [])
+
+
+def test_trips_that_a_backlog_joins_are_one_and_the_second_is_superseded():
+    drive_on = [{"t": T0 + n * 1000, "speed": 36.0} for n in range(3600)]
+    messages = list(cut_into(drive_on, 10))
+    harness = VehicleHarness()
+    harness.feed(messages[:60] + messages[300:])
+    harness.advance(T0 + 10_000_000)
+    assert len(harness.tables()["trip"]) == 2
+    for message in messages[60:300]:
+        harness.feed([message])
+    harness.advance()
+    (trip,) = harness.tables()["trip"].values()
+    assert (trip["start_ms"], trip["n_samples"], trip["revision"] > 0) == (T0, 3600, True)
+    void = [row for row in harness.rows["trip"] if row["superseded_by"] is not None]
+    assert {(row["start_ms"], row["superseded_by"]) for row in void} == {(T0 + 3_000_000, T0)}, void
