@@ -33,6 +33,7 @@ _JOBMANAGER_HEAP, _JOBMANAGER_OFF_HEAP = 312, 64
 _FRAMEWORK_HEAP, _TASK_HEAP = 64, 224
 _FRAMEWORK_OFF_HEAP, _TASK_OFF_HEAP, _NETWORK = 64, 128, 32
 
+_UNRECOVERABLE = "Could not recover job"
 _ENDED = ("CANCELLING", "CANCELED", "FAILED", "FINISHED", "SUSPENDED")
 
 
@@ -126,6 +127,12 @@ class JobManager(FlinkProcess):
     def serves(self) -> bool:
         """Whether it leads the cluster and answers at its REST port."""
         return rest(self._ports, "overview") is not None
+
+    def advice(self) -> str:
+        """See :meth:`Server.advice`."""
+        if not self.log.exists() or _UNRECOVERABLE not in self.log.read_text(errors="replace"):
+            return ""
+        return f"; to forget the jobs that ran, delete {jobs_folder(self.home)}: their checkpoints stay"
 
 
 class TaskManager(FlinkProcess):
@@ -265,6 +272,11 @@ def _settings(home: Path, ports: LocalPorts) -> Config:
     }
 
 
+def jobs_folder(home: Path) -> Path:
+    """What the cluster remembers of its jobs: without this folder they are forgotten, and their checkpoints stay."""
+    return home / "flink-jobs"
+
+
 def _high_availability(home: Path, ports: LocalPorts) -> list[str]:
     """What a JobManager needs to go on where the one before it was killed, and a TaskManager to find it.
 
@@ -273,7 +285,7 @@ def _high_availability(home: Path, ports: LocalPorts) -> list[str]:
     settings = {
         "type": "zookeeper",
         "cluster-id": "kappafleet",
-        "storageDir": (home / "flink-state" / "ha").as_uri(),
+        "storageDir": (jobs_folder(home) / "storage").as_uri(),
         "jobmanager.port": ports.flink_rpc,
         "zookeeper.quorum": f"{LOOPBACK}:{ports.zookeeper}",
         # For so long the place of a killed JobManager stays taken; a new one needs almost as much to start.
@@ -281,9 +293,11 @@ def _high_availability(home: Path, ports: LocalPorts) -> list[str]:
         "zookeeper.client.connection-timeout": "3 s",
         # A ZooKeeper that comes back within the session interrupts nothing.
         "zookeeper.client.tolerate-suspended-connections": "true",
+        # JobManager and TaskManagers end themselves when they have tried in vain for so long; 29 is Curator's limit.
+        # It is 2 minutes with these, and was 30 s with 15 times 2 s.
         "zookeeper.client.retry-wait": "500 ms",
-        "zookeeper.client.max-retry-wait": "2 s",
-        "zookeeper.client.max-retry-attempts": 15,
+        "zookeeper.client.max-retry-wait": "5 s",
+        "zookeeper.client.max-retry-attempts": 29,
     }
     return [word for key, value in settings.items() for word in ("-D", f"high-availability.{key}={value}")]
 

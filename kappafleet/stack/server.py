@@ -114,7 +114,11 @@ class Server(ABC):
         """Raises a ServerError with the likely cause and the log's place if its process has ended."""
         if not self.alive:
             log, cause = self._last_words()
-            raise ServerError(f"{self.name} died{f': {cause}' if cause else ''}; log: {log}")
+            raise ServerError(f"{self.name} died{f': {cause}' if cause else ''}; log: {log}{self.advice()}")
+
+    def advice(self) -> str:
+        """What to do about its death, where that is known, as the end of a sentence; else empty."""
+        return ""
 
     def check_ports(self) -> None:
         """Raises a ServerError if another program has one of its ports."""

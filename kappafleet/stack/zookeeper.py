@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kappafleet.flink_home import FlinkHome
 from kappafleet.places import LOOPBACK, LocalPorts, java_home
-from kappafleet.stack.flink import cluster_home
+from kappafleet.stack.flink import cluster_home, jobs_folder
 from kappafleet.stack.server import Server
 
 HEAP = "32m"
@@ -40,7 +40,7 @@ class ZooKeeper(Server):
         super().__init__("zookeeper", home, {"clients": ports.zookeeper})
         self._ports = ports
         self._environment = environment
-        self._folder = home / "zookeeper"
+        self._folder = jobs_folder(home) / "zookeeper"
 
     def spawn(self) -> None:
         """See :meth:`Server.spawn`."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kappafleet.errors import ServerError
 from kappafleet.messages import line_files, lines
-from kappafleet.stack.flink import RunningJob, rest, running_jobs
+from kappafleet.stack.flink import RunningJob, jobs_folder, rest, running_jobs
 from kappafleet.stack.stack import Stack
 from tests.system.pipeline import Pipeline, pipeline, wait_until
 
@@ -80,8 +82,21 @@ def test_a_job_goes_on_when_the_servers_are_stopped_and_started_again(stack: Sta
     assert restored_from(job) >= newest
 
 
+def test_a_start_that_cannot_go_on_with_a_job_says_what_to_delete(stack: Stack, job: Pipeline) -> None:
+    stack.jobmanager.kill()
+    shutil.rmtree(jobs_folder(stack.home) / "storage")
+    with pytest.raises(ServerError, match=f"to forget the jobs that ran, delete {jobs_folder(stack.home)}: "):
+        stack.jobmanager.start()
+    stack.zookeeper.stop()
+    shutil.rmtree(jobs_folder(stack.home))
+    stack.up()
+    assert running_jobs(stack.ports) == []
+    job.job_id = ""  # there is nothing to cancel
+
+
 def test_a_cancelled_job_does_not_come_back(stack: Stack, job: Pipeline) -> None:
     job.cancel()
     stack.jobmanager.kill()
     stack.jobmanager.start()
     assert running_jobs(stack.ports) == []
+    job.job_id = ""  # the new one does not know it: there is nothing to cancel

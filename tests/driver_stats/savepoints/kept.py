@@ -72,7 +72,8 @@ class Kept:
         """The watermark at the savepoint: event time of the stream that was least far, less the delay."""
         first, _ = self.halves()
         newest = [max(json.loads(line)["samples"]["t"][-1] for line in of) for of in first.values()]
-        return min(newest) - round(self.watermark_delay_s * 1000) - 1
+        oldest: int = min(newest)
+        return oldest - round(self.watermark_delay_s * 1000) - 1
 
 
 def halves(

@@ -1,0 +1,1 @@
+"""Exactly once, proved by killing everything: ``make chaos`` (see README.md)."""

@@ -1,0 +1,128 @@
+"""The traffic of a run: what it promises to contain, and that a seed replays it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from itertools import islice, pairwise
+from typing import Any
+
+import pytest
+
+from chaos.traffic import DISPLACED_MS, PROBE, PROBE_STEP_MS, START_MS, Line, Traffic
+from jobs.driver_stats.oracle import Line as LogLine
+from jobs.driver_stats.oracle import oracle_settings, read
+
+COUNT = 12_000
+"""Two minutes at the default rate."""
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[Line]:
+    return list(islice(Traffic(1).lines(), COUNT))
+
+
+def good(lines: list[Line]) -> list[dict[str, Any]]:
+    """The messages that are not meant to be refused."""
+    found = []
+    for line in lines:
+        try:
+            message = json.loads(line.body)
+        except ValueError:
+            continue
+        if not str(message.get("driver_id")).startswith("invalid"):
+            found.append(message)
+    return found
+
+
+def by_vehicle(messages: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found = defaultdict(list)
+    for message in messages:
+        found[message["vehicle_id"]].append(message)
+    return found
+
+
+def test_a_seed_gives_the_same_messages_and_another_one_others(plain: list[Line]) -> None:
+    assert list(islice(Traffic(1).lines(), 500)) == plain[:500]
+    assert list(islice(Traffic(2).lines(), 500)) != plain[:500]
+
+
+def test_messages_are_unique_so_that_copies_in_the_log_can_be_counted(plain: list[Line]) -> None:
+    assert len({line.body for line in plain}) == len(plain)
+
+
+def test_messages_hold_five_to_twenty_samples_unless_a_stretch_ends(plain: list[Line]) -> None:
+    sizes = [len(each["samples"]["t"]) for each in good(plain) if each["vehicle_id"] != PROBE]
+    assert max(sizes) == 20
+    assert sum(size >= 5 for size in sizes) > 0.9 * len(sizes)
+
+
+def test_without_further_features_each_vehicle_comes_in_the_order_of_time(plain: list[Line]) -> None:
+    for messages in by_vehicle(good(plain)).values():
+        times = [t for each in messages for t in each["samples"]["t"]]
+        assert all(a < b for a, b in pairwise(times))
+        assert all(a["seq"] + 1 == b["seq"] for a, b in pairwise(messages))
+
+
+def test_bad_messages_are_few_and_of_many_kinds_and_the_others_are_accepted(plain: list[Line]) -> None:
+    log = read(
+        [LogLine(line.body, "", 1) for line in plain], oracle_settings(["window.allowed_lateness_s=0"])
+    )
+    rejects = log.rejects
+    assert 20 < len(rejects) < 100
+    assert log.messages - len(rejects) == len(good(plain))
+    assert len({str(each["reason"]).partition(":")[0] for each in rejects}) >= 6
+
+
+def test_two_minutes_close_minutes_hours_and_a_day(plain: list[Line]) -> None:
+    hours = {t // 3_600_000 for each in good(plain) for t in each["samples"]["t"]}
+    assert min(hours) == START_MS // 3_600_000
+    assert len(hours) >= 2
+    assert len({hour // 24 for hour in hours}) == 2
+
+
+def test_every_probe_makes_a_new_live_row(plain: list[Line]) -> None:
+    times = [line.at_ms for line in plain if line.vehicle_id == PROBE]
+    assert len(times) > COUNT / 30
+    assert all(b - a >= PROBE_STEP_MS for a, b in pairwise(times))
+
+
+def test_displaced_samples_are_less_than_ten_seconds_older_than_the_newest() -> None:
+    displaced = 0
+    for messages in by_vehicle(good(list(islice(Traffic(1, displaced=True).lines(), COUNT)))).values():
+        newest = 0
+        for each in messages:
+            times = each["samples"]["t"]
+            assert times == sorted(times)
+            assert newest - times[0] < DISPLACED_MS
+            displaced += times[0] < newest
+            newest = max(newest, times[-1])
+    assert displaced > 500
+
+
+def test_displacing_neither_loses_nor_adds_a_sample() -> None:
+    """Of one vehicle; the messages' cuts differ, so the last ones may not be out yet."""
+
+    def times(traffic: Traffic) -> list[int]:
+        messages = by_vehicle(good(list(islice(traffic.lines(), COUNT))))["chaos-001"]
+        return sorted(t for each in messages for t in each["samples"]["t"])
+
+    moved, still = times(Traffic(1, displaced=True)), times(Traffic(1))
+    assert len(set(moved)) == len(moved)
+    assert moved[0] == still[0]
+
+
+def test_backlogs_ascend_and_lie_where_the_vehicle_sent_nothing() -> None:
+    backlogs = 0
+    for messages in by_vehicle(good(list(islice(Traffic(1, backlogs=True).lines(), 2 * COUNT)))).values():
+        live: list[tuple[int, int]] = []
+        stored: list[tuple[int, int]] = []
+        for each in messages:
+            times = each["samples"]["t"]
+            (stored if live and times[0] < live[-1][1] else live).append((times[0], times[-1]))
+        backlogs += len(stored)
+        for lane in (live, stored):
+            assert all(a[1] < b[0] for a, b in pairwise(lane))
+        for first, last in stored:
+            assert not any(start <= last and first <= end for start, end in live)
+    assert backlogs > 100
