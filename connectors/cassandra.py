@@ -209,7 +209,8 @@ def add_missing_columns(session: Session, keyspace: str, tables: Iterable[Table]
     if not _NAME.fullmatch(keyspace):
         raise ValueError(f"{keyspace!r} is not a keyspace name")
     found = session.execute(
-        "SELECT table_name, column_name, type FROM system_schema.columns WHERE keyspace_name = %s", (keyspace,)
+        "SELECT table_name, column_name, type FROM system_schema.columns WHERE keyspace_name = %s",
+        (keyspace,),
     )
     types = {(row.table_name, row.column_name): row.type for row in found}
     for table in tables:

@@ -74,7 +74,7 @@ class InMemory:
         check_function(function)
         self._function = function
         self._message = message
-        self._tail_growth = tail_growth(function)
+        self._tail_growth = tail_growth(function) or (0, 0, 0)
         self.states: dict[str, NDArray[Any]] = {}
         self.tails: dict[str, NDArray[np.int64]] = {}
         self.store: dict[str, bytes] = {}

@@ -21,9 +21,25 @@ from jobs.driver_stats import kernel, order
 from jobs.driver_stats.corrections import Difference, Run, difference
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import FOLDS, LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_WORDS
-from jobs.driver_stats.order import BOX_N, BOX_WORDS, FIRST, HEADER, LEFT, RAW_END, RAW_FIRST, SEALED, UNDO, WHO_N
 from jobs.driver_stats.row_buffer import RowBuffer
-from jobs.driver_stats.seams import Lane, Seam, blank_lane, decode, encode, keep
+from jobs.driver_stats.seams import Lane, Seam, blank_lane, decode, encode, keep, stands_alone
+from jobs.driver_stats.tails import (
+    BOX_N,
+    BOX_WORDS,
+    FIRST,
+    HEADER,
+    LEFT,
+    RAW_END,
+    RAW_FIRST,
+    SEALED,
+    UNDO,
+    WHO_N,
+    Tails,
+    box,
+    compact,
+    raws_at,
+    shift,
+)
 
 NEVER_MS = 2**62
 
@@ -35,7 +51,7 @@ class Call:
     states: NDArray[Any]
     lanes: NDArray[Any]
     lane_words: NDArray[np.int64]
-    tails: order.Tails
+    tails: Tails
     store: KeyStore
     rows: RowBuffer
     counters: NDArray[np.int64]
@@ -73,9 +89,14 @@ class Backlog:
         """
         v = self.call.states[key]
         boxes = {kind: (note, lane) for kind, note, lane in self._boxes(key) if kind != UNDO}
-        if not ended and not boxes.keys() & {SEALED, FIRST}:
+        if not ended and not boxes.keys() & {SEALED, FIRST} and not v["seam_lost"]:
             return
         seams = decode(self.call.store.get(key))
+        if v["seam_lost"]:
+            # What follows the last ones is not known any more.
+            v["seam_lost"] = 0
+            while seams and not stands_alone(seams[-1]):
+                seams.pop()
         start = boxes[SEALED][0] if SEALED in boxes else int(v["head_start"])
         if start != NONE:
             seam = self._tail_seam(key, start, boxes)
@@ -91,7 +112,7 @@ class Backlog:
             if newest.seal is not None and newest.seal["trip_start"][0] == lane["trip_start"][0]:
                 newest.first, newest.stood = lane, bool(note)
         self._drop_boxes(key, lambda kind: kind != UNDO)
-        order._compact(v, self.call.tails, key)
+        compact(v, self.call.tails, key)
         self._save(key, seams)
 
     def _save(self, key: int, seams: list[Seam]) -> None:
@@ -105,7 +126,7 @@ class Backlog:
         base = int(self.call.tails.start[key])
         entries_at = base + HEADER + int(words[base + BOX_N]) * BOX_WORDS
         entries = words[entries_at : entries_at + int(words[base + WHO_N]) * WHO_WORDS].copy()
-        raws = int(order._raws(words, base))
+        raws = int(raws_at(words, base))
         head = words[raws : raws + int(v["head_samples"]) * RAW_WORDS].copy()
         lane = boxes[LEFT][1] if LEFT in boxes else blank_lane()
         return Seam(
@@ -127,20 +148,20 @@ class Backlog:
         for n in range(int(words[base + BOX_N]) - 1, -1, -1):
             at = base + HEADER + n * BOX_WORDS
             if which(int(words[at])):
-                order._shift(self.call.tails, key, at, -BOX_WORDS)
+                shift(self.call.tails, key, at, -BOX_WORDS)
                 words[base + BOX_N] -= 1
 
     # ------------------------------------------------------------ previews
 
     def commit(self, key: int, limit: int) -> None:
-        """Samples before ``limit`` that the lane has as a preview are there for good: the lane to go back to moves on."""
+        """Samples before ``limit`` that the lane has as a preview hold for good: the lane to go back to moves on."""
         v = self.call.states[key]
         undo = self._take_undo(key)
         previewed = int(v["previewed"])
         words = self.call.tails.words
         base = int(self.call.tails.start[key])
         before = int(words[base + RAW_FIRST])
-        last = int(words[int(order._raws(words, base)) + (before + previewed - 1) * RAW_WORDS])
+        last = int(words[int(raws_at(words, base)) + (before + previewed - 1) * RAW_WORDS])
         v["previewed"] = 0
         unseen = self._scratch[0]
         while True:
@@ -154,7 +175,7 @@ class Backlog:
             elif code == order.DONE:
                 break
         # Filing may have compacted the samples: count those that are left before `last`.
-        raws = int(order._raws(words, base))
+        raws = int(raws_at(words, base))
         left = sum(
             1
             for n in range(int(words[base + RAW_FIRST]), int(words[base + RAW_END]))
@@ -166,7 +187,7 @@ class Backlog:
             # A seal divides the maximum, which a preview does not do.
             s["trip_before_kmh"], s["trip_max_kmh"] = undo["trip_before_kmh"][0], undo["trip_max_kmh"][0]
         if left > 0:
-            order._box(self.call.tails, key, UNDO, v["ordered_t"], undo.view(np.int64))
+            box(self.call.tails, key, UNDO, v["ordered_t"], undo.view(np.int64))
 
     def take_back(self, key: int) -> None:
         """A displaced sample comes before previewed ones: withdraws what the preview published."""
@@ -175,7 +196,7 @@ class Backlog:
         count = int(v["previewed"])
         words = self.call.tails.words
         base = int(self.call.tails.start[key])
-        raws = int(order._raws(words, base)) + int(words[base + RAW_FIRST]) * RAW_WORDS
+        raws = int(raws_at(words, base)) + int(words[base + RAW_FIRST]) * RAW_WORDS
         head = words[raws : raws + count * RAW_WORDS].copy().reshape(-1, RAW_WORDS)
         entries_at = base + HEADER + int(words[base + BOX_N]) * BOX_WORDS
         entries = words[entries_at : entries_at + int(words[base + WHO_N]) * WHO_WORDS].copy()
@@ -209,7 +230,9 @@ class Backlog:
 
     # ------------------------------------------------------------ backlogs
 
-    def late(self, key: int, columns: Columns, messages: Messages, m: int, i: int, end: int) -> tuple[int, int]:
+    def late(
+        self, key: int, columns: Columns, messages: Messages, m: int, i: int, end: int
+    ) -> tuple[int, int]:
         """Treats the samples i..end of message m that are older than what is in order.
 
         Returns:
@@ -295,7 +318,7 @@ class Backlog:
     def _put_back(self, key: int, seam: Seam) -> None:
         """Writes the lane of the seam that is still in the tail."""
         self._drop_boxes(key, lambda kind: kind == LEFT)
-        order._box(self.call.tails, key, LEFT, seam.start, seam.lane.view(np.int64))
+        box(self.call.tails, key, LEFT, seam.start, seam.lane.view(np.int64))
 
     def _correct(self, key: int, seams: list[Seam], touched: dict[Seam, _Touched]) -> None:
         """Publishes the changed lanes as they stand, and corrects what follows their seams."""
@@ -305,7 +328,7 @@ class Backlog:
         for index, seam in enumerate(seams):
             if seam not in touched:
                 continue
-            while order._nearly_full(p, self.call.rows.rows):
+            while order.nearly_full(p, self.call.rows.rows):
                 self.call.rows.grow()
             kernel.publish(p, seam.lane[0], key, NEVER_MS, self.call.rows.rows)
             if self._in_reach(seam):
@@ -380,7 +403,7 @@ class Backlog:
                     v["seam_trip"] = now["trip_start"]
         elif seam.first is not None:
             _change_trip(seam.first[0], now, sums)
-            while order._nearly_full(self.p, rows.rows):
+            while order.nearly_full(self.p, rows.rows):
                 rows.grow()
             kernel.emit_trip(seam.first[0].copy(), key, not seam.stood, rows.rows)
             seam.first["trip_emissions"] += 1
@@ -405,7 +428,7 @@ class Backlog:
             done = order.run(
                 self.p, lane[0], key, head, head.view(np.float64), entries, len(head), rows.rows, done
             )
-            if done == len(head) and not order._nearly_full(self.p, rows.rows):
+            if done == len(head) and not order.nearly_full(self.p, rows.rows):
                 break
             rows.grow()
         kernel.emit_part(lane[0], key, rows.rows)

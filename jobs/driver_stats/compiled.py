@@ -15,15 +15,17 @@ from typing import Any
 
 import numba
 
+config: Any = numba.config  # its attributes are made when it is loaded
+
 _HERE = Path(__file__).resolve().parent
-_FILES = ("compiled.py", "layout.py", "kernel.py", "order.py")
+_FILES = ("compiled.py", "layout.py", "kernel.py", "tails.py", "heads.py", "order.py")
 
 
 def _cache_folder() -> str:
     """The folder of this version's compiled functions; empty, which is Numba's default, if it cannot be made."""
     files = resources.files(__package__)
     digest = hashlib.sha256(b"".join((files / name).read_bytes() for name in _FILES)).hexdigest()[:16]
-    folder = Path(numba.config.CACHE_DIR or _HERE / "__pycache__") / f"kernel-{digest}"
+    folder = Path(config.CACHE_DIR or _HERE / "__pycache__") / f"kernel-{digest}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -33,12 +35,12 @@ def _cache_folder() -> str:
 
 def njit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles on first use, with the lock of Python released; from the cache if it is there."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _FOLDER or before
+    before = config.CACHE_DIR
+    config.CACHE_DIR = _FOLDER or before
     try:
         compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
     return compiled
 
 

@@ -49,7 +49,8 @@ def difference(
 
     Args:
         key: index of the vehicle.
-        old, new: two runs.
+        old: the run so far.
+        new: the run that takes its place.
         withdrawn: of the vehicle now; rows of the new run have it in their write times.
         after: trips and events that begin later are void if only the old run has them, open ones included.
         minutes_after: minutes that begin later are.

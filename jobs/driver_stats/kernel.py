@@ -213,16 +213,22 @@ def who(s, driver, fleet, vehicle_class, key, rows):
 
 
 @njit
-def sample(
-    p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, ignition, rows, others
-):
+def sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, ignition, rows, others):
     """Folds one sample into a lane; it is newer than the one before it.
 
     Args:
         p: Parameters.
         s: the lane; updated in place.
         key: index of the vehicle, for its rows.
-        t: epoch ms; then the sample's values, NaN or -1 where one is missing.
+        t: epoch ms.
+        speed: km/h; NaN where it is missing, as in all that follow.
+        accel_x: m/s², forward.
+        accel_y: m/s², left.
+        lat: degrees.
+        lon: degrees.
+        heading: degrees.
+        odometer: metres.
+        ignition: 1, 0, or -1 where it is missing.
         rows: Rows; gets what the sample completes.
         others: whether driver or fleet have just changed.
 

@@ -82,7 +82,7 @@ LANE = np.dtype(
         ("event_lon", "<f8", (AXES,)),
         ("event_speed_kmh", "<f8", (AXES,)),
         ("event_dirty", "i1", (AXES,)),
-        # corrections: folds taken back so far, which count in write times; rows that start up to corrected_to are corrected
+        # corrections: folds taken back so far, which count in write times; rows up to corrected_to were corrected
         ("withdrawn", "<i8"),
         ("corrected_to", "<i8"),
     ],
@@ -115,6 +115,8 @@ STATE = np.dtype(
         ("head_minute", "<i8"),
         # start of the trip that was open when the newest seam was sealed
         ("seam_trip", "<i8"),
+        # the newest head grew too long: its seam is not kept, and those before it that need it are to go
+        ("seam_lost", "<i8"),
         ("seen_first", "<i8", (STRETCHES,)),
         ("seen_last", "<i8", (STRETCHES,)),
         ("seen_from_t", "<i8", (STRETCHES,)),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.driver_stats import order
+from jobs.driver_stats.kernel import clear
 from jobs.driver_stats.layout import LANE, NONE, RAW_WORDS, WHO_WORDS
 
 MAX_SEAMS = 4
@@ -67,7 +67,7 @@ class Seam:
 def blank_lane() -> Lane:
     """The lane of a vehicle that was never seen."""
     lane = np.zeros(1, LANE)
-    order.clear(lane[0])
+    clear(lane[0])
     return lane
 
 
@@ -77,12 +77,16 @@ def encode(seams: list[Seam]) -> bytes:
         return b""
     parts = [_HEAD.pack(_VERSION, len(seams))]
     for seam in seams:
-        flags = (
-            (seam.seal is not None) | (seam.first is not None) << 1 | seam.stood << 2 | seam.extended << 3
-        )
+        flags = (seam.seal is not None) | (seam.first is not None) << 1 | seam.stood << 2 | seam.extended << 3
         parts.append(
             _SEAM.pack(
-                seam.start, seam.gap_ms, seam.corrections, flags, len(seam.head), len(seam.entries), LANE.itemsize
+                seam.start,
+                seam.gap_ms,
+                seam.corrections,
+                flags,
+                len(seam.head),
+                len(seam.entries),
+                LANE.itemsize,
             )
         )
         parts += [lane.tobytes() for lane in seam.lanes()]
@@ -120,11 +124,14 @@ def decode(stored: bytes) -> list[Seam]:
         head = taken(np.int64, samples * RAW_WORDS).reshape(-1, RAW_WORDS)
         who = taken(np.int64, entries * WHO_WORDS).reshape(-1, WHO_WORDS)
         seams.append(
-            Seam(
-                start, gap_ms, lane, head, who, seal, first, bool(flags & 4), bool(flags & 8), corrections
-            )
+            Seam(start, gap_ms, lane, head, who, seal, first, bool(flags & 4), bool(flags & 8), corrections)
         )
     return seams
+
+
+def stands_alone(seam: Seam) -> bool:
+    """Whether a correction behind it needs nothing of the next seam."""
+    return seam.seal is not None and (seam.seal["trip_start"][0] == NONE or seam.first is not None)
 
 
 def keep(seams: list[Seam], newest_t: int, keep_ms: int, trip_gap_ms: int) -> list[Seam]:
@@ -136,7 +143,8 @@ def keep(seams: list[Seam], newest_t: int, keep_ms: int, trip_gap_ms: int) -> li
     kept = [seam for seam in seams if newest_t - seam.start <= keep_ms]
     while len(kept) > MAX_SEAMS:
         weights = [
-            (WEEK_MS if seam.gap_ms == NONE else seam.gap_ms) / (newest_t - seam.start + HOUR_MS) for seam in kept
+            (WEEK_MS if seam.gap_ms == NONE else seam.gap_ms) / (newest_t - seam.start + HOUR_MS)
+            for seam in kept
         ]
         # The newest one's end is the lane itself: it stays.
         index = min(range(len(kept) - 1), key=lambda index: (weights[index], index))
@@ -149,11 +157,9 @@ def keep(seams: list[Seam], newest_t: int, keep_ms: int, trip_gap_ms: int) -> li
 
 def _bridge(before: Seam, gone: Seam, trip_gap_ms: int) -> bool:
     """Whether ``before`` needs nothing of the seam that goes, its open trip having ended at that gap."""
-    if before.seal is None:
-        return False
+    if before.seal is None or stands_alone(before):
+        return before.seal is not None
     open_trip = before.seal["trip_start"][0]
-    if open_trip == NONE or before.first is not None:
-        return True
     end = gone.lane[0]
     if end["trip_start"] == open_trip and gone.start - end["last_t"] >= trip_gap_ms:
         before.first = gone.lane.copy()

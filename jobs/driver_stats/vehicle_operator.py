@@ -15,9 +15,10 @@ from jobs.driver_stats import layout, order
 from jobs.driver_stats.backlog import Backlog, Call
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import LANE_WORDS, NONE, TEXT_WORDS
-from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE, Tails
+from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
 from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
 from jobs.driver_stats.settings import Settings
+from jobs.driver_stats.tails import GROWTH, Tails
 from jobs.driver_stats.upgrades import upgraded
 
 NEVER_MS = 2**62
@@ -70,7 +71,7 @@ class VehicleOperator:
 
     state_dtype = layout.STATE
     state_version = layout.STATE_VERSION
-    tail_growth = order.GROWTH
+    tail_growth = GROWTH
     uses_store = True
     counters = order.COUNTERS
     outputs = OUTPUTS

@@ -110,7 +110,7 @@ def test_tables_of_an_earlier_version_get_the_columns_they_lack(session: Session
     )
     assert found.one().type == "text"
     (other,) = parse(CQL.replace("value double,", "value double, unit bigint,"))
-    with pytest.raises(UserError, match="unit .* is text, this version writes bigint"):
+    with pytest.raises(UserError, match=r"unit of .* is text, this version writes bigint"):
         add_missing_columns(session, KEYSPACE, [other])
 
 

@@ -46,14 +46,17 @@ class VehicleHarness:
     @property
     def rows(self) -> dict[str, list[Row]]:
         """Every row so far, by output."""
-        return {
-            name: [to_row(key, row) for key, row in rows] for name, rows in self.keys.rows.items()
-        }
+        return {name: [to_row(key, row) for key, row in rows] for name, rows in self.keys.rows.items()}
 
     @property
     def states(self) -> dict[str, np.ndarray]:
         """The state of each vehicle."""
         return self.keys.states
+
+    @property
+    def timers(self) -> dict[str, int]:
+        """The next timer of each vehicle that has one."""
+        return self.keys.timers
 
     @property
     def counters(self) -> dict[str, int]:
@@ -108,9 +111,7 @@ def driver_hours(harness: VehicleHarness) -> dict[tuple[Any, ...], tuple[Any, ..
         folds = total.sums[FOLDS]
         total.add(part["sums"], math.nan if part["max_kmh"] is None else part["max_kmh"])
         assert total.sums[FOLDS] > folds, "what a window contains only grows: its write time does"
-    return {
-        hour: (*total.metrics().values(),) for hour, total in totals.items() if not total.is_void
-    }
+    return {hour: (*total.metrics().values(),) for hour, total in totals.items() if not total.is_void}
 
 
 def newest(rows: list[Row], key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
@@ -121,7 +122,9 @@ def newest(rows: list[Row], key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
         before = table.get(identity)
         assert before is None or before["write_us"] <= row["write_us"], (before, row)
         if before is not None and before["write_us"] == row["write_us"]:
-            assert {**before, "revision": 0} == {**row, "revision": 0}, "rows that differ have different write times"
+            assert {**before, "revision": 0} == {**row, "revision": 0}, (
+                "rows that differ have different write times"
+            )
         table[identity] = row
     return {identity: row for identity, row in table.items() if row.get("superseded_by") is None}
 
