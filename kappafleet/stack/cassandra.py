@@ -88,7 +88,7 @@ class Cassandra(Server):
         conf, temporary = self._folder / "conf", self._folder / "tmp"
         for each in (conf, temporary, self.log.parent):
             each.mkdir(parents=True, exist_ok=True)
-        (conf / "cassandra.yaml").write_text(yaml.safe_dump(self._settings()), encoding="utf-8")
+        (conf / "cassandra.yaml").write_text(yaml.safe_dump(self.settings()), encoding="utf-8")
         (conf / "logback.xml").write_text(_LOGBACK.format(log=self.log), encoding="utf-8")
         command = [
             str(java / "bin" / "java"),
@@ -145,12 +145,8 @@ class Cassandra(Server):
             cluster.shutdown()
         return row is not None
 
-    def _help_in_a_chroot(self, java: Path, jars: Path) -> list[str]:
-        if is_on_a_known_mount(self._folder):
-            return []
-        return [f"-javaagent:{agent(self._folder / 'agent', java, jars)}"]
-
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """What its ``cassandra.yaml`` says; a subclass may say more."""
         folder = self._folder
         return {
             "cluster_name": "kappafleet",
@@ -198,6 +194,11 @@ class Cassandra(Server):
             "memtable_flush_writers": 1,
             "native_transport_max_threads": 256,
         }
+
+    def _help_in_a_chroot(self, java: Path, jars: Path) -> list[str]:
+        if is_on_a_known_mount(self._folder):
+            return []
+        return [f"-javaagent:{agent(self._folder / 'agent', java, jars)}"]
 
 
 @contextmanager

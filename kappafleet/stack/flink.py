@@ -13,6 +13,7 @@ import urllib.request
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,7 @@ def rest(ports: LocalPorts, path: str) -> dict[str, Any] | None:
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{ports.rest}/{path}", timeout=5) as answer:
             found: dict[str, Any] = json.load(answer)
-    except (OSError, ValueError):
+    except (OSError, HTTPException, ValueError):
         return None
     return found
 
@@ -257,8 +258,14 @@ def _settings(home: Path, ports: LocalPorts) -> Config:
                 "savepoint-dir": (state / "savepoints").as_uri(),
                 "externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
                 "num-retained": 3,
+                # A full disk is mended while the job runs on; what it reads meanwhile it would read again anyway.
+                "tolerable-failed-checkpoints": 30,
             },
         },
+        # On a busy machine a JobManager that takes over a job needs longer than 10 s, and would end itself.
+        "pekko": {"ask": {"timeout": "60 s"}},
+        # The REST API's figures, memory among them, are of the last 2 seconds instead of 10.
+        "metrics": {"fetcher": {"update-interval": "2 s"}},
         # A dead TaskManager is noticed in 10 s instead of 50.
         "heartbeat": {"interval": "2 s", "timeout": "10 s"},
         "restart-strategy": {

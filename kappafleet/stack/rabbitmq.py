@@ -109,6 +109,27 @@ class RabbitMQ(Server):
             found: dict[str, list[dict[str, object]]] = json.load(answer)
         return found
 
+    def settings(self) -> dict[str, object]:
+        """What its ``rabbitmq.conf`` says; a subclass may say more."""
+        ports = self._ports
+        return {
+            "listeners.tcp.1": f"{LOOPBACK}:{ports.amqp}",
+            "stream.listeners.tcp.1": f"{LOOPBACK}:{ports.stream}",
+            # Clients of streams connect to what the broker names, not to what they asked.
+            "stream.advertised_host": LOOPBACK,
+            "stream.advertised_port": ports.stream,
+            "management.tcp.ip": LOOPBACK,
+            "management.tcp.port": ports.management,
+            "prometheus.tcp.ip": LOOPBACK,
+            "prometheus.tcp.port": ports.prometheus,
+            "vm_memory_high_watermark.absolute": "1GB",
+            "disk_free_limit.absolute": "200MB",
+            "log.console": "false",
+            "log.file.level": "info",
+            "log.file.rotation.size": 50_000_000,
+            "log.file.rotation.count": 3,
+        }
+
     def stop(self) -> None:
         """See :meth:`Server.stop`; epmd ends with it."""
         super().stop()
@@ -129,25 +150,7 @@ class RabbitMQ(Server):
             time.sleep(0.02)
 
     def _write_settings(self) -> None:
-        ports = self._ports
-        settings = {
-            "listeners.tcp.1": f"{LOOPBACK}:{ports.amqp}",
-            "stream.listeners.tcp.1": f"{LOOPBACK}:{ports.stream}",
-            # Clients of streams connect to what the broker names, not to what they asked.
-            "stream.advertised_host": LOOPBACK,
-            "stream.advertised_port": ports.stream,
-            "management.tcp.ip": LOOPBACK,
-            "management.tcp.port": ports.management,
-            "prometheus.tcp.ip": LOOPBACK,
-            "prometheus.tcp.port": ports.prometheus,
-            "vm_memory_high_watermark.absolute": "1GB",
-            "disk_free_limit.absolute": "200MB",
-            "log.console": "false",
-            "log.file.level": "info",
-            "log.file.rotation.size": 50_000_000,
-            "log.file.rotation.count": 3,
-        }
-        text = "".join(f"{key} = {value}\n" for key, value in settings.items())
+        text = "".join(f"{key} = {value}\n" for key, value in self.settings().items())
         (self._folder / "rabbitmq.conf").write_text(text, encoding="utf-8")
         (self._folder / "enabled_plugins").write_text(f"[{','.join(PLUGINS)}].\n", encoding="utf-8")
         # In place of /etc/rabbitmq/rabbitmq-env.conf, which belongs to the machine's own broker.
