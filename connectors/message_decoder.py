@@ -1,7 +1,7 @@
 """Messages decoded in plain Python by the rules of the operator's decoder (``io.kappafleet.columnar.MessageDecoder``).
 
-The first fault in the order of a message's bytes decides the reason, as there; a test runs the same bad messages
-through both. The operator itself never comes here.
+A message that is too large or holds a byte 0xff is refused unread; otherwise the first fault in the order of its bytes
+decides the reason, as there; a test runs the same bad messages through both. The operator itself never comes here.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class MessageDecoder:
         limit = self._spec.max_message_bytes
         if len(body) > limit:
             raise Reject("too_large", f"{len(body)} bytes, at most {limit} are accepted")
+        at = body.find(b"\xff")
+        if at >= 0:
+            raise Reject("not_json", f"byte 0xff at {at}")
         try:
             message = self._read(JsonPull(body), Decoded(key, [], arrival_ms=arrival_ms, offset=offset))
         except NotJson as error:

@@ -12,8 +12,9 @@ import java.util.Map;
 /**
  * Decodes messages into the columns of a {@link ColumnBatch}, or says why not.
  *
- * <p>The first fault in the order of the message's bytes decides the reason. Whatever the bytes
- * are, the outcome is a committed message or a {@link Reject}, and a refused message leaves no
+ * <p>A message that is too large or holds a byte 0xFF is refused unread; otherwise the first fault
+ * in the order of its bytes decides the reason. Whatever the bytes are, the outcome is a committed
+ * message or a {@link Reject}, which depends on no other message, and a refused message leaves no
  * trace.
  */
 final class MessageDecoder {
@@ -87,6 +88,11 @@ final class MessageDecoder {
     if (body.length > spec.maxMessageBytes()) {
       throw new Reject(
           "too_large", body.length + " bytes, at most " + spec.maxMessageBytes() + " are accepted");
+    }
+    // Never UTF-8, and Jackson pads names with it: having seen "lat", it takes "\xfflat" for that.
+    int at = Utf8.indexOfFf(body);
+    if (at >= 0) {
+      throw new Reject("not_json", "byte 0xff at " + at);
     }
     batch.begin();
     try (SampleParser parser = json.open(body)) {

@@ -310,6 +310,33 @@ class MessageDecoderTest {
     assertThat(Decoding.reason(decoder, body, "v1", 0)).startsWith("not_json: ");
   }
 
+  /** Jackson takes a name with this byte for the same one without it, once it has seen that one. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"vehicle_id\":\"v1\",\"ÿlat\":1,\"samples\":{\"t\":[1700000000000]}}",
+        "{\"vehicle_id\":\"v1\",\"sampÿles\":{\"t\":[1700000000000]}}",
+        "{\"vehicle_id\":\"v1\",\"samples\":{\"t\":[1700000000000],\"speeÿÿÿd\":[1]}}",
+        "{\"vehicle_id\":\"v1\",\"x\":[{\"ÿÿÿt\":1}],\"samples\":{\"t\":[1700000000000]}}"
+      })
+  void theNamesSeenBeforeDoNotDecide(String latin1) {
+    byte[] body = latin1.getBytes(StandardCharsets.ISO_8859_1);
+    String before = Decoding.reason(decoder, body, "v1", 0);
+
+    accept(message("\"t\":[1700000000000],\"speed\":[1]").replace("{\"v", "{\"lat\":1,\"v"));
+
+    assertThat(before).startsWith("not_json: ");
+    assertThat(Decoding.reason(decoder, body, "v1", 0)).isEqualTo(before);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 7, 8, 9, 15, 16, 17, 18, 19, 20, 21, 22, 23})
+  void aByteThatIsNeverUtf8IsFoundWhereverItStands(int at) {
+    byte[] body = " ".repeat(24).getBytes(StandardCharsets.UTF_8);
+    body[at] = (byte) 0xFF;
+    assertThat(Decoding.reason(decoder, body, "v1", 0)).isEqualTo("not_json: byte 0xff at " + at);
+  }
+
   @Test
   void aReasonStaysShort() {
     String reason =
