@@ -13,47 +13,27 @@ import sys
 from pyflink.common import Types
 from pyflink.datastream import StreamExecutionEnvironment
 
-from connectors.columnar import ColumnarSpec, Limits, MessageSpec, NumberField, SampleField, columnar
+from connectors.columnar import ColumnarSpec, Limits, columnar
 from connectors.ends import LogSource, RowSink
 from connectors.keyed import keyed
 from jobs.driver_stats.driver_windows import DriverWindows
+from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.outputs import outputs
 from jobs.driver_stats.settings import Settings
 from schemas.messages import message
 from schemas.tables import table, tables, to_json
 
 JOB = "driver_stats"
-SCHEMA = "telemetry/1"
 EXCHANGE = "telemetry"
 
 
 def vehicle_operator(settings: Settings, live: bool) -> ColumnarSpec:
     """The specification of the columnar operator keyed by vehicle."""
-    declared = message(SCHEMA)
-
-    def number(field: object) -> dict[str, float]:
-        bounds = {"min": getattr(field, "minimum", None), "max": getattr(field, "maximum", None)}
-        return {name: float(value) for name, value in bounds.items() if value is not None}
-
     return ColumnarSpec(
         module="jobs.driver_stats.vehicle_operator",
         class_name="VehicleOperator",
         settings_json=json.dumps({"settings": settings.model_dump(), "live": live}),
-        message=MessageSpec(
-            schema_id=declared.schema_id,
-            id_field=declared.id_field,
-            texts=declared.texts,
-            integers=declared.integers,
-            numbers=tuple(NumberField(field.name, **number(field)) for field in declared.numbers),
-            samples=(
-                *(SampleField(field.name, "number", **number(field)) for field in declared.number_samples),
-                *(SampleField(name, "boolean") for name in declared.boolean_samples),
-            ),
-            max_id_bytes=declared.max_id_bytes,
-            max_message_bytes=settings.message.max_bytes,
-            max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
-            allowed_lateness_ms=round(settings.window.allowed_lateness_s * 1000),
-        ),
+        message=message_spec(settings),
         outputs=outputs(settings),
         tables_json=to_json(tables(JOB)),
         reject_table=table(JOB, "reject").index,

@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,13 +143,6 @@ def test_each_sample_keeps_its_messages_driver_and_of_equal_times_the_first_coun
         ("twice", [60, 61], [6.0, 6.1]),
     ]
     assert all(m.integers == {} and m.samples["lat"] is None for m in found)
-
-
-def test_the_job_accepts_what_the_oracle_accepts() -> None:
-    job = pytest.importorskip("jobs.driver_stats.job")
-    settings = Settings.load(["message.max_bytes=2048", "window.allowed_lateness_s=7"])
-    assert job.vehicle_operator(settings, True).message == message_spec(settings)
-    assert replace(message_spec(settings), max_message_bytes=4_194_304) != message_spec(Settings.load())
 
 
 ORACLE_WITHOUT_FLINK = """
