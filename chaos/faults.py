@@ -96,12 +96,23 @@ def execute(world: World, fault: Fault) -> Broken:
     return _FAULTS[fault.kind](world, fault)
 
 
-def _down(end: Callable[[Server], None], *names: str) -> Callable[[World, Fault], Broken]:
-    """Servers end, all at once, and are started again."""
+def _down(end: Callable[[Server], None], name: str) -> Callable[[World, Fault], Broken]:
+    """A server ends, and is started again."""
 
     def fault(world: World, fault: Fault) -> Broken:
-        victims = [each for each in world.stack.servers if each.name in names]
-        return _ended(world, fault, victims, end)
+        return _ended(world, fault, [each for each in world.stack.servers if each.name == name], end)
+
+    return fault
+
+
+def _jobmanager(end: Callable[[Server], None]) -> Callable[[World, Fault], Broken]:
+    """The tasks work on without it for a while; it is the new one that stops and restarts them."""
+
+    def fault(world: World, fault: Fault) -> Broken:
+        broken = _ended(world, fault, [world.stack.jobmanager], end)
+        world.job.await_running()
+        broken.counts_from = time.monotonic()
+        return broken
 
     return fault
 
@@ -218,7 +229,7 @@ def _terminate(server: Server) -> None:
 
 _FAULTS: dict[Kind, Callable[[World, Fault], Broken]] = {
     Kind.TASKMANAGER: _a_taskmanager(_kill),
-    Kind.JOBMANAGER: _down(_kill, "jobmanager"),
+    Kind.JOBMANAGER: _jobmanager(_kill),
     Kind.RABBITMQ: _down(_kill, "rabbitmq"),
     Kind.CASSANDRA: _down(_kill, "cassandra"),
     Kind.ZOOKEEPER: _down(_kill, "zookeeper"),
@@ -230,7 +241,7 @@ _FAULTS: dict[Kind, Callable[[World, Fault], Broken]] = {
     Kind.DISK_FULL: _disk_full,
     Kind.COPIES: _copies,
     Kind.TERM_TASKMANAGER: _a_taskmanager(_terminate),
-    Kind.TERM_JOBMANAGER: _down(_terminate, "jobmanager"),
+    Kind.TERM_JOBMANAGER: _jobmanager(_terminate),
     Kind.TERM_RABBITMQ: _down(_terminate, "rabbitmq"),
     Kind.TERM_CASSANDRA: _down(_terminate, "cassandra"),
     Kind.SAVEPOINT: _resumed(None),

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from cassandra import DriverException
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
@@ -66,9 +67,10 @@ class Probe:
         wanted = sent[later].event_ms
         return next((each.at for each in list(self.seen) if each.event_ms >= wanted), None)
 
-    def reached(self, event_ms: int) -> bool:
-        """Whether the result of a probe, or of a later one, was seen."""
-        return bool(self.seen) and self.seen[-1].event_ms >= event_ms
+    def silence_s(self, begin: float, end: float) -> float:
+        """The longest time without a new result."""
+        times = [begin, *(each.at for each in list(self.seen) if begin < each.at < end), end]
+        return max(after - before for before, after in pairwise(times))
 
     def ages_s(self) -> list[float]:
         """How old each result was, counted from its message's publishing, when it was seen."""

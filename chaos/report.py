@@ -76,7 +76,7 @@ class Live(Told):
         fault = happened.fault
         self._console.print(
             f"{fault.number:>3}/{self._faults}  {happened.at_s:6.1f} s  {fault.kind:<28} "
-            f"results again after {_seconds(happened.recovered_s)}",
+            f"silent for {happened.silent_s:5.1f} s, results again after {_seconds(happened.recovered_s)} s",
             highlight=False,
         )
 
@@ -141,7 +141,9 @@ def write(path: Path, seed: int, plan: Plan, result: Result, outage: Drained | N
 
 
 def _faults(result: Result) -> Table:
-    table = Table("", "at s", "fault", "victim", "down s", "results again s", "after restart s", "target s")
+    table = Table(
+        "", "at s", "fault", "victim", "down s", "silent s", "results again s", "after restart s", "target s"
+    )
     table.title = "faults: seconds until results of new messages are in Cassandra"
     for each in result.faults:
         target = TARGETS_S.get(each.fault.kind)
@@ -154,11 +156,12 @@ def _faults(result: Result) -> Table:
             each.fault.kind,
             escape(each.victim),
             f"{each.down_s:.1f}",
+            f"{each.silent_s:.1f}",
             f"[red]{_seconds(each.recovered_s)}[/]" if missed else _seconds(each.recovered_s),
             _seconds(each.after_restart_s, ""),
             "" if target is None else f"< {target:.0f}",
         )
-    for column in (0, 1, 4, 5, 6, 7):
+    for column in (0, 1, 4, 5, 6, 7, 8):
         table.columns[column].justify = "right"
     return table
 

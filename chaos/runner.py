@@ -61,6 +61,8 @@ class Happened:
     """From its begin to the first result of a later message."""
     after_restart_s: float | None
     """The same, from the moment when what was down was started again."""
+    silent_s: float
+    """The longest time without any result until then."""
 
 
 @dataclass(slots=True)
@@ -230,6 +232,7 @@ def _one(of: Pipeline, told: Told, begun: float, fault: Fault) -> Happened:
         after_restart_s=None
         if recovered is None or broken.restarted is None
         else max(0.0, recovered - broken.restarted),
+        silent_s=of.probe.silence_s(broken.begun, recovered or time.monotonic()),
     )
 
 

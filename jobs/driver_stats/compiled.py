@@ -33,12 +33,17 @@ def _cache_folder() -> str:
     return str(folder) if os.access(folder, os.W_OK) else ""
 
 
-def njit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles on first use, with the lock of Python released; from the cache if it is there."""
+def njit(function: Callable[..., Any], *, inlined: bool = False) -> Callable[..., Any]:
+    """Compiles on first use, with the lock of Python released; from the cache if it is there.
+
+    Args:
+        function: plain Python.
+        inlined: its code is put into each caller: for the innermost loop only.
+    """
     before = config.CACHE_DIR
     config.CACHE_DIR = _FOLDER or before
     try:
-        compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True)(function)
+        compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True, forceinline=inlined)(function)
     finally:
         config.CACHE_DIR = before
     return compiled

@@ -212,8 +212,7 @@ def who(s, driver, fleet, vehicle_class, key, rows):
     return True
 
 
-@njit
-def sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, ignition, rows, others):
+def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, ignition, rows, others):
     """Folds one sample into a lane; it is newer than the one before it.
 
     Args:
@@ -326,6 +325,10 @@ def sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, i
     s["last_standing"] = 1 if standing else 0
     s["last_ignition"] = ignition
     return stood
+
+
+sample = njit(_sample)
+sample_inlined = njit(_sample, inlined=True)
 
 
 @njit

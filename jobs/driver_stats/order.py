@@ -31,6 +31,7 @@ from jobs.driver_stats.kernel import (
     publish,
     rows_needed,
     sample,
+    sample_inlined,
     who,
 )
 from jobs.driver_stats.layout import NONE, RAW_WORDS, STRETCHES, TEXT_WORDS, WHO_WORDS
@@ -42,6 +43,7 @@ from jobs.driver_stats.tails import (
     RAW_FIRST,
     UNDO,
     WHO_N,
+    append,
     box,
     compact,
     insert,
@@ -140,25 +142,28 @@ def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counter
     known = False
     waits = False
     who_index = 0
+    words = tails.words
+    base = tails.start[key]
+    room = room_for_rows(p, rows)
     for j in range(cursor[SAMPLE], length):
         i = cursor[INDEX]
         t = c.t[i]
         if v["newest_t"] == NONE or t > v["newest_t"]:
-            if t < limit:
+            if t < limit and words[base + RAW_FIRST] < words[base + RAW_END]:
                 ordered_t = v["ordered_t"]
                 code = release(p, v, s, words_of_s, key, tails, rows, t, counters)
                 if code != DONE:
                     return code
                 known = known and v["ordered_t"] == ordered_t
             if t < limit and v["head_start"] == NONE and not opens_seam(p, s, t):
-                if nearly_full(p, rows):
+                if most_rows(rows) > room:
                     return FULL
                 watched = watch(v, words_of_s, tails)
                 others = False
                 if not known:
                     others = who(s, driver, fleet, vehicle_class, key, rows)
                     known = True
-                stood = sample(
+                stood = sample_inlined(
                     p, s, key, t, c.speed[i], c.accel_x[i], c.accel_y[i], c.lat[i], c.lon[i],
                     c.heading[i], c.odometer[i], c.ignition[i], rows, others,
                 )  # fmt: skip
@@ -169,7 +174,7 @@ def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counter
                 if not waits:
                     who_index = who_index_of(tails, key, driver, fleet)
                     waits = True
-                insert(tails, key, tails.words[tails.start[key] + RAW_END], c, i, who_index, vehicle_class)
+                append(tails, key, c, i, who_index, vehicle_class)
             v["newest_t"] = t
             counters[SAMPLES] += 1
         elif v["ordered_t"] != NONE and t <= v["ordered_t"]:
@@ -201,6 +206,7 @@ def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
     words, floats = tails.words, tails.floats
     base = tails.start[key]
     known = False
+    room = room_for_rows(p, rows)
     while words[base + RAW_FIRST] < words[base + RAW_END]:
         at = raws_at(words, base) + words[base + RAW_FIRST] * RAW_WORDS
         t = words[at]
@@ -208,7 +214,7 @@ def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
             break
         if v["previewed"] > 0:
             return COMMIT
-        if nearly_full(p, rows):
+        if most_rows(rows) > room:
             return FULL
         if opens_seam(p, s, t):
             if v["head_start"] != NONE or words[base + BOX_N] > 0:
@@ -223,7 +229,7 @@ def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
         gap = t - s["last_t"] if s["last_t"] != NONE else 0
         speed, accel_x, accel_y = floats[at + 1], floats[at + 2], floats[at + 3]
         ignition = (words[at + RAW_WORDS - 1] & 15) - 1
-        stood = sample(
+        stood = sample_inlined(
             p, s, key, t, speed, accel_x, accel_y, floats[at + 4], floats[at + 5], floats[at + 6],
             floats[at + 7], ignition, rows, others,
         )  # fmt: skip
@@ -381,11 +387,22 @@ def blank(v, s):
 
 
 @njit
+def room_for_rows(p, rows):
+    """How many rows of any kind there may be, so that those of one more sample fit; all kinds have the same room."""
+    return len(rows.minutes) - rows_needed(p)
+
+
+@njit
+def most_rows(rows):
+    """How many rows there are of the kind that has most."""
+    c = rows.counts
+    return max(c[MINUTES], c[PARTS], c[TRIPS], c[EVENTS], c[LIVES])
+
+
+@njit
 def nearly_full(p, rows):
     """Whether the rows of one more sample might not fit."""
-    c = rows.counts
-    capacity = min(len(rows.minutes), len(rows.parts), len(rows.trips), len(rows.events), len(rows.lives))
-    return max(c[MINUTES], c[PARTS], c[TRIPS], c[EVENTS], c[LIVES]) > capacity - rows_needed(p)
+    return most_rows(rows) > room_for_rows(p, rows)
 
 
 @njit

@@ -128,13 +128,29 @@ def place_of(tails, key, t):
 
 
 @njit
+def append(tails, key, c, i, who_index, vehicle_class):
+    """Puts sample i of the columns behind the kept ones."""
+    words = tails.words
+    base = tails.start[key]
+    at = raws_at(words, base) + words[base + RAW_END] * RAW_WORDS
+    words[base + RAW_END] += 1
+    tails.length[key] += RAW_WORDS
+    _write(words, tails.floats, at, c, i, who_index, vehicle_class)
+
+
+@njit
 def insert(tails, key, place, c, i, who_index, vehicle_class):
     """Puts sample i of the columns at a place among the kept ones."""
-    words, floats = tails.words, tails.floats
+    words = tails.words
     base = tails.start[key]
     at = raws_at(words, base) + place * RAW_WORDS
     shift(tails, key, at, RAW_WORDS)
     words[base + RAW_END] += 1
+    _write(words, tails.floats, at, c, i, who_index, vehicle_class)
+
+
+@njit
+def _write(words, floats, at, c, i, who_index, vehicle_class):
     words[at] = c.t[i]
     floats[at + 1] = c.speed[i]
     floats[at + 2] = c.accel_x[i]
