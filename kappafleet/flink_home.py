@@ -26,6 +26,13 @@ from kappafleet.places import connectors_jar, home, java_home, project_root
 _STAMP = ".made-from"
 _OUR_JAR = "kappafleet-connectors.jar"
 
+_NO_ENVIRONMENT_IN_LOGS = """
+# Kappafleet: before it starts Python, Flink's client logs its whole environment. Values of names with "password",
+# "secret" or "token" in them it masks, but a shell may hold more that is nobody's business.
+logger.pythonenvironment.name = org.apache.flink.client.python.PythonEnvUtils
+logger.pythonenvironment.level = WARN
+"""
+
 Config = dict[str, Any]
 """Flink's settings, nested as in its config.yaml."""
 
@@ -152,17 +159,26 @@ def _configure(conf: Path, wheel: Path, settings: Config) -> None:
     """Starts from the wheel's settings: they hold ``env.java.opts.all``, without which JDK 17 fails."""
     conf.mkdir(exist_ok=True)
     for each in (wheel / "conf").iterdir():
-        if each.name != "config.yaml" and not (conf / each.name).exists():
-            shutil.copyfile(each, conf / each.name)
+        if each.name == "config.yaml":
+            continue
+        target, text = conf / each.name, each.read_text(encoding="utf-8")
+        wanted = text + _NO_ENVIRONMENT_IN_LOGS if each.match("log4j*.properties") else text
+        known = target.read_text(encoding="utf-8") if target.exists() else None
+        if known is None or (known == text and known != wanted):  # what a person changed stays
+            _write(target, wanted)
     config: Config = yaml.safe_load((wheel / "conf" / "config.yaml").read_text(encoding="utf-8"))
     for layer in (_common_settings(), settings):
         _merge(config, layer)
     text = yaml.safe_dump(config, sort_keys=True, width=10_000)
     target = conf / "config.yaml"
     if not target.is_file() or target.read_text(encoding="utf-8") != text:
-        part = target.with_suffix(".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(target)
+        _write(target, text)
+
+
+def _write(target: Path, text: str) -> None:
+    part = target.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(target)
 
 
 def _common_settings() -> Config:

@@ -52,6 +52,24 @@ def test_the_wheels_java_options_stay_and_pemja_is_loaded_by_the_parent(
     assert (made.conf / "log4j-console.properties").exists()
 
 
+def test_no_log_configuration_lets_the_client_log_its_environment_and_edited_ones_stay(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    conf = flink_home.prepare(tmp_path, environment=environment).conf
+    found = sorted(conf.glob("log4j*.properties"))
+    assert [each.name for each in found]
+    for each in found:
+        assert "logger.pythonenvironment.level = WARN" in each.read_text(encoding="utf-8")
+    original = flink_home.pyflink_folder() / "conf" / found[0].name
+    found[0].write_text(
+        original.read_text(encoding="utf-8"), encoding="utf-8"
+    )  # of an earlier version of ours
+    found[1].write_text("rootLogger.level = DEBUG", encoding="utf-8")
+    flink_home.prepare(tmp_path, environment=environment)
+    assert "logger.pythonenvironment.level = WARN" in found[0].read_text(encoding="utf-8")
+    assert found[1].read_text(encoding="utf-8") == "rootLogger.level = DEBUG"
+
+
 def test_a_second_time_changes_nothing_and_takes_no_time(tmp_path: Path, environment: dict[str, str]) -> None:
     home = tmp_path / "home"
     made = flink_home.prepare(home, environment=environment)
