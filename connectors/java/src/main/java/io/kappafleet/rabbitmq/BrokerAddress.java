@@ -40,6 +40,11 @@ public record BrokerAddress(
     implements Serializable {
   private static final long serialVersionUID = 1L;
 
+  /**
+   * A link that is silent for two of these is given up and replaced: half-open ones tell nobody.
+   */
+  static final Duration HEARTBEAT = Duration.ofSeconds(5);
+
   /** Everything from the environment of the process that connects. */
   public static BrokerAddress fromEnvironment() {
     return new BrokerAddress(null, null, null, null, null, null, false);
@@ -91,7 +96,7 @@ public record BrokerAddress(
               .virtualHost(to.vhost)
               .username(to.user)
               .password(password(variables))
-              .requestedHeartbeat(Duration.ofSeconds(15))
+              .requestedHeartbeat(HEARTBEAT)
               .recoveryBackOffDelayPolicy(retryEverySecond())
               .topologyUpdateBackOffDelayPolicy(retryEverySecond())
               .codec(new MessageCodec(idField));

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -92,6 +93,33 @@ class StreamFaultsTest {
       reader.pollFor(300);
       assertThat(reader.bodies()).isEqualTo(messages(0, 10_000));
       assertThat(reader.redelivered()).isPositive();
+    }
+  }
+
+  @Test
+  void aHalfOpenLinkIsReplacedAfterTwoHeartbeatsAndLosesNothing() throws Exception {
+    String stream = broker.newStream();
+    try (TcpProxy proxy = new TcpProxy(TestBroker.streamPort());
+        ReaderHarness reader =
+            ReaderHarness.reading(
+                // A look at the stream's end would notice it too.
+                source(stream)
+                    .broker(TestBroker.address(proxy.port()))
+                    .idleMs(600_000)
+                    .lagIntervalMs(600_000),
+                from(stream, 0))) {
+      broker.publish(stream, 0, 1_000);
+      reader.pollUntilRecords(1_000);
+      proxy.lose();
+      long lostAt = System.nanoTime();
+      broker.publish(stream, 1_000, 1_000);
+      reader.pollFor(1_000);
+      assertThat(reader.bodies()).isEqualTo(messages(0, 1_000));
+      reader.pollUntilRecords(2_000);
+      assertThat(Duration.ofNanos(System.nanoTime() - lostAt))
+          .isLessThan(BrokerAddress.HEARTBEAT.multipliedBy(4));
+      reader.pollFor(300);
+      assertThat(reader.bodies()).isEqualTo(messages(0, 2_000));
     }
   }
 

@@ -9,12 +9,13 @@ import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A TCP link to the broker that a test can cut, or take away for a while. */
+/** A TCP link to the broker that a test can cut, take away for a while, or leave half-open. */
 final class TcpProxy implements AutoCloseable {
   private final ServerSocket server;
   private final int target;
   private final List<Socket> sockets = new ArrayList<>();
   private volatile boolean away;
+  private volatile int lostLinks;
 
   TcpProxy(int target) throws IOException {
     this.target = target;
@@ -30,6 +31,12 @@ final class TcpProxy implements AutoCloseable {
   synchronized void cut() {
     sockets.forEach(TcpProxy::closeQuietly);
     sockets.clear();
+    lostLinks = 0;
+  }
+
+  /** Passes nothing on over the links there are, and tells nobody; new ones are let through. */
+  synchronized void lose() {
+    lostLinks = sockets.size();
   }
 
   /** Cuts all links and refuses new ones until {@link #comeBack}. */
@@ -57,25 +64,35 @@ final class TcpProxy implements AutoCloseable {
           continue;
         }
         Socket broker = new Socket(InetAddress.getLoopbackAddress(), target);
+        int link;
         synchronized (this) {
+          link = sockets.size();
           sockets.add(client);
           sockets.add(broker);
         }
-        daemon(() -> copy(client, broker));
-        daemon(() -> copy(broker, client));
+        daemon(() -> copy(client, broker, link));
+        daemon(() -> copy(broker, client, link));
       }
     } catch (IOException e) {
       // Closed.
     }
   }
 
-  private static void copy(Socket from, Socket to) {
-    try (InputStream in = from.getInputStream();
-        OutputStream out = to.getOutputStream()) {
-      in.transferTo(out);
+  private void copy(Socket from, Socket to, int link) {
+    byte[] bytes = new byte[1 << 16];
+    try {
+      InputStream in = from.getInputStream();
+      OutputStream out = to.getOutputStream();
+      for (int count = in.read(bytes); count >= 0; count = in.read(bytes)) {
+        if (link < lostLinks) {
+          return;
+        }
+        out.write(bytes, 0, count);
+      }
     } catch (IOException e) {
       // Cut.
-    } finally {
+    }
+    if (link >= lostLinks) {
       closeQuietly(from);
       closeQuietly(to);
     }
