@@ -19,7 +19,7 @@ COUNT = 12_000
 
 @pytest.fixture(scope="module")
 def plain() -> list[Line]:
-    return list(islice(Traffic(1).lines(), COUNT))
+    return list(islice(Traffic(1, displaced=False, backlogs=False).lines(), COUNT))
 
 
 def good(lines: list[Line]) -> list[dict[str, Any]]:
@@ -43,8 +43,8 @@ def by_vehicle(messages: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]
 
 
 def test_a_seed_gives_the_same_messages_and_another_one_others(plain: list[Line]) -> None:
-    assert list(islice(Traffic(1).lines(), 500)) == plain[:500]
-    assert list(islice(Traffic(2).lines(), 500)) != plain[:500]
+    assert list(islice(Traffic(1, displaced=False, backlogs=False).lines(), 500)) == plain[:500]
+    assert list(islice(Traffic(2, displaced=False, backlogs=False).lines(), 500)) != plain[:500]
 
 
 def test_messages_are_unique_so_that_copies_in_the_log_can_be_counted(plain: list[Line]) -> None:
@@ -89,7 +89,9 @@ def test_every_probe_makes_a_new_live_row(plain: list[Line]) -> None:
 
 def test_displaced_samples_are_less_than_ten_seconds_older_than_the_newest() -> None:
     displaced = 0
-    for messages in by_vehicle(good(list(islice(Traffic(1, displaced=True).lines(), COUNT)))).values():
+    for messages in by_vehicle(
+        good(list(islice(Traffic(1, displaced=True, backlogs=False).lines(), COUNT)))
+    ).values():
         newest = 0
         for each in messages:
             times = each["samples"]["t"]
@@ -107,14 +109,19 @@ def test_displacing_neither_loses_nor_adds_a_sample() -> None:
         messages = by_vehicle(good(list(islice(traffic.lines(), COUNT))))["chaos-001"]
         return sorted(t for each in messages for t in each["samples"]["t"])
 
-    moved, still = times(Traffic(1, displaced=True)), times(Traffic(1))
+    moved, still = (
+        times(Traffic(1, displaced=True, backlogs=False)),
+        times(Traffic(1, displaced=False, backlogs=False)),
+    )
     assert len(set(moved)) == len(moved)
     assert moved[0] == still[0]
 
 
 def test_backlogs_ascend_and_lie_where_the_vehicle_sent_nothing() -> None:
     backlogs = 0
-    for messages in by_vehicle(good(list(islice(Traffic(1, backlogs=True).lines(), 2 * COUNT)))).values():
+    for messages in by_vehicle(
+        good(list(islice(Traffic(1, displaced=False, backlogs=True).lines(), 2 * COUNT)))
+    ).values():
         live: list[tuple[int, int]] = []
         stored: list[tuple[int, int]] = []
         for each in messages:

@@ -80,10 +80,14 @@ def read_table(folder: Path, table: Table) -> Rows:
 
 
 def comparable(found: dict[str, Rows], *, without: Iterable[str] = ()) -> dict[str, Rows]:
-    """Tables without what may differ between two runs."""
+    """Tables without what may differ between two runs, and without rows that are void."""
     leave_out = MAY_DIFFER | set(without)
     return {
-        name: {key: {c: v for c, v in row.items() if c not in leave_out} for key, row in rows.items()}
+        name: {
+            key: {c: v for c, v in row.items() if c not in leave_out}
+            for key, row in rows.items()
+            if row.get("superseded_by") is None
+        }
         for name, rows in found.items()
     }
 
@@ -95,6 +99,18 @@ def write_lines(path: Path, messages: Iterable[dict[str, Any] | bytes]) -> Path:
             file.write(message if isinstance(message, bytes) else json.dumps(message).encode())
             file.write(b"\n")
     return path
+
+
+def out_of_order(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same messages, each vehicle's first half as a backlog after its second one, with copies in between."""
+    by_vehicle: dict[str, list[dict[str, Any]]] = {}
+    for message in messages:
+        by_vehicle.setdefault(message["vehicle_id"], []).append(message)
+    arranged = []
+    for own in by_vehicle.values():
+        middle = len(own) // 2
+        arranged += [*own[middle:], own[-1], *own[:middle], own[0]]
+    return arranged
 
 
 def recut(messages: Sequence[dict[str, Any]], size: int) -> list[dict[str, Any]]:

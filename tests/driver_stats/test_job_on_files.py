@@ -14,7 +14,15 @@ import pytest
 
 from kappafleet.messages import line_files, lines
 from tests.driver_stats import harness
-from tests.driver_stats.jobs import FileJob, comparable, read_tables, recut, run_jobs, write_lines
+from tests.driver_stats.jobs import (
+    FileJob,
+    comparable,
+    out_of_order,
+    read_tables,
+    recut,
+    run_jobs,
+    write_lines,
+)
 
 DEMO = Path(__file__).resolve().parents[2] / "data" / "demo"
 T0 = 1_700_000_040_000
@@ -75,6 +83,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, messages: list[dict[str, Any]
     whole = write_lines(folder / "whole.jsonl", messages)
     jobs["two subtasks"] = FileJob(whole, folder / "two", parallelism=2)
     jobs["small batches"] = FileJob(whole, folder / "small", ["batch.max_messages=3"])
+    late = write_lines(folder / "late.jsonl", out_of_order(recut(messages, 60)))
+    jobs["late"] = FileJob(late, folder / "late", ["batch.max_messages=3"])
     split = folder / "in a folder"
     split.mkdir()
     write_lines(split / "a.jsonl", messages[:40])
@@ -90,7 +100,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, messages: list[dict[str, Any]
     return {name: job.folder for name, job in jobs.items()}
 
 
-@pytest.mark.parametrize("name", ["cut-1", "cut-7", "cut-1000", "two subtasks", "small batches", "folder"])
+@pytest.mark.parametrize(
+    "name", ["cut-1", "cut-7", "cut-1000", "two subtasks", "small batches", "folder", "late"]
+)
 def test_tables_are_the_same_however_the_input_is_cut_and_spread(runs: dict[str, Path], name: str) -> None:
     assert comparable(read_tables(runs[name])) == comparable(read_tables(runs["cut-60"]))
 

@@ -12,7 +12,16 @@ import pytest
 
 from kappafleet.messages import line_files, lines
 from kappafleet.stack.stack import Stack
-from tests.driver_stats.jobs import FileJob, Rows, comparable, read_tables, recut, run_jobs, write_lines
+from tests.driver_stats.jobs import (
+    FileJob,
+    Rows,
+    comparable,
+    out_of_order,
+    read_tables,
+    recut,
+    run_jobs,
+    write_lines,
+)
 from tests.driver_stats.test_job_on_files import BAD
 from tests.system.pipeline import Pipeline, pipeline, wait_until
 
@@ -75,8 +84,9 @@ def until_equal(of: Pipeline, expected: dict[str, Rows], leave_out: tuple[str, .
 def test_through_rabbitmq_to_cassandra_the_tables_are_those_of_the_files(
     stack: Stack, messages: list[dict[str, Any]], expected: dict[str, Rows], tmp_path: Path
 ) -> None:
-    """Whole messages, then the same samples cut into messages of 7, in streams of their own; two subtasks."""
-    for name, source in (("whole", messages), ("cut7", recut(messages, 7))):
+    """Whole messages, then the same samples cut into messages of 7, then late ones and copies; two subtasks."""
+    cut = recut(messages, 60)
+    for name, source in (("whole", messages), ("cut7", recut(messages, 7)), ("late", out_of_order(cut))):
         with pipeline(stack, name) as of:
             of.publish(write_lines(tmp_path / f"{name}.jsonl", source))
             of.submit(HISTORY, parallelism=2)
