@@ -20,7 +20,7 @@ from connectors.columnar_runtime import KeyStore
 from jobs.driver_stats import kernel, order
 from jobs.driver_stats.corrections import Difference, Run, difference
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
-from jobs.driver_stats.layout import FOLDS, LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_WORDS
+from jobs.driver_stats.layout import FOLDS, LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_WORDS, N
 from jobs.driver_stats.row_buffer import RowBuffer
 from jobs.driver_stats.seams import Lane, Seam, blank_lane, decode, encode, keep, stands_alone
 from jobs.driver_stats.tails import (
@@ -117,7 +117,8 @@ class Backlog:
 
     def _save(self, key: int, seams: list[Seam]) -> None:
         newest_t = int(self.call.states[key]["newest_t"])
-        self.call.store.put(key, encode(keep(seams, newest_t, self.keep_ms, self.p.trip_gap_ms)))
+        kept = keep(seams, newest_t, self.keep_ms, self.p.max_head, self._trip_end)
+        self.call.store.put(key, encode(kept))
 
     def _tail_seam(self, key: int, start: int, boxes: dict[int, tuple[int, Lane]]) -> Seam:
         """The newest seam as it is in the tail."""
@@ -396,13 +397,13 @@ class Backlog:
                 touched.setdefault(
                     following, _Touched(following.lane.copy(), int(rows.rows.counts[kernel.MINUTES]))
                 )
-            _change_trip(end, now, sums)
+            _change_trip(end, now, sums, seam.passed_kmh)
             if following is None:
                 self._settle_live_again(key)
                 if v["seam_trip"] == was["trip_start"]:
                     v["seam_trip"] = now["trip_start"]
         elif seam.first is not None:
-            _change_trip(seam.first[0], now, sums)
+            _change_trip(seam.first[0], now, sums, seam.passed_kmh)
             while order.nearly_full(self.p, rows.rows):
                 rows.grow()
             kernel.emit_trip(seam.first[0].copy(), key, not seam.stood, rows.rows)
@@ -435,6 +436,26 @@ class Backlog:
         still_open = self._scratch[scratch + 2].cleared()
         kernel.publish(self.p, lane[0].copy(), key, NEVER_MS, still_open.rows)
         return Run(rows, still_open, lane)
+
+    def _trip_end(
+        self, lane: Lane, head: NDArray[np.int64], entries: NDArray[np.int64]
+    ) -> tuple[Lane, bool] | None:
+        """How the trip that is open in a lane ends in a head: the lane then, and whether by standing; None if not."""
+        rows = self._scratch[0].cleared()
+        after = lane.copy()
+        for n in range(len(head)):
+            before = after.copy()
+            while (
+                order.run(self.p, after[0], 0, head, head.view(np.float64), entries, n + 1, rows.rows, n) == n
+            ):
+                rows.clear()
+            if after["trip_start"][0] != lane["trip_start"][0]:
+                # By standing, the row ends before the standing: it lacks what the tail had.
+                ended = rows.of(kernel.TRIPS)
+                row = ended[ended["start_ms"] == lane["trip_start"][0]][-1:]
+                whole = before["trip"][0, N] + before["tail"][0, N]
+                return before, len(row) > 0 and bool(row["n_samples"][0] < whole)
+        return None
 
     def _emit(self, found: Difference) -> None:
         for kind, rows in ((kernel.PARTS, found.parts), (kernel.MINUTES, found.minutes),
@@ -473,11 +494,14 @@ def _carry_emissions(to: Any, of: Any) -> None:
         to["trip_emissions"] = max(int(to["trip_emissions"]), int(of["trip_emissions"]))
 
 
-def _change_trip(s: Any, now: Any, sums: NDArray[np.int64]) -> None:
+def _change_trip(s: Any, now: Any, sums: NDArray[np.int64], passed_kmh: float) -> None:
     s["trip"] += sums
     s["trip_start"] = now["trip_start"]
     s["trip_start_lat"] = now["trip_start_lat"]
     s["trip_start_lon"] = now["trip_start_lon"]
-    s["trip_before_kmh"] = kernel.trip_max_kmh(now)
+    before = kernel.trip_max_kmh(now)
+    s["trip_before_kmh"] = (
+        passed_kmh if passed_kmh > before or (before != before and passed_kmh >= 0) else before
+    )
     s["trip_emitted_folds"] = -1
     s["trip_emissions"] = max(int(s["trip_emissions"]), 1)

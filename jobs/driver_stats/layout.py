@@ -128,6 +128,8 @@ STATE = np.dtype(
 # A sample that waits, as words: t, 7 numbers (the order of RAW_NUMBERS), and who, class and ignition in one.
 RAW_NUMBERS = ("speed", "accel_x", "accel_y", "lat", "lon", "heading", "odometer")
 RAW_WORDS = 2 + len(RAW_NUMBERS)
+# Of the last word: the index of who drove, from this bit on.
+WHO_SHIFT = 40
 # Who drove: driver and fleet.
 WHO_WORDS = 2 * TEXT_WORDS
 

@@ -34,7 +34,7 @@ from jobs.driver_stats.kernel import (
     sample_inlined,
     who,
 )
-from jobs.driver_stats.layout import NONE, RAW_WORDS, STRETCHES, TEXT_WORDS, WHO_WORDS
+from jobs.driver_stats.layout import NONE, RAW_WORDS, STRETCHES, TEXT_WORDS, WHO_SHIFT, WHO_WORDS
 from jobs.driver_stats.tails import (
     BOX_N,
     BOX_WORDS,
@@ -330,7 +330,7 @@ def run(p, s, key, head, head_floats, entries, count, rows, start):
         if nearly_full(p, rows):
             return n
         packed = head[n, RAW_WORDS - 1]
-        entry = entries[packed >> 40]
+        entry = entries[packed >> WHO_SHIFT]
         others = who(s, entry[:TEXT_WORDS], entry[TEXT_WORDS:], (packed >> 4) & 0xFFFFFFFF, key, rows)
         sample(
             p, s, key, head[n, 0], head_floats[n, 1], head_floats[n, 2], head_floats[n, 3], head_floats[n, 4],
@@ -408,7 +408,7 @@ def nearly_full(p, rows):
 @njit
 def _who_of(s, words, base, at, key, rows):
     packed = words[at + RAW_WORDS - 1]
-    entry = base + HEADER + words[base + BOX_N] * BOX_WORDS + (packed >> 40) * WHO_WORDS
+    entry = base + HEADER + words[base + BOX_N] * BOX_WORDS + (packed >> WHO_SHIFT) * WHO_WORDS
     driver = words[entry : entry + TEXT_WORDS]
     fleet = words[entry + TEXT_WORDS : entry + WHO_WORDS]
     return who(s, driver, fleet, (packed >> 4) & 0xFFFFFFFF, key, rows)
@@ -475,7 +475,7 @@ def _early_live(p, v, s, key, tails, rows):
         p.plausible_kmh, gap, speed, floats[at + 7], floats[at + 4], floats[at + 5], odometer, lat, lon
     )
     packed = words[at + RAW_WORDS - 1]
-    entry = base + HEADER + words[base + BOX_N] * BOX_WORDS + (packed >> 40) * WHO_WORDS
+    entry = base + HEADER + words[base + BOX_N] * BOX_WORDS + (packed >> WHO_SHIFT) * WHO_WORDS
     emit_live(
         s, words[entry : entry + TEXT_WORDS], words[entry + TEXT_WORDS : entry + WHO_WORDS], key, words[at],
         floats[at + 4], floats[at + 5], floats[at + 6], speed, is_standing(p.standing_kmh, speed, um, gap),

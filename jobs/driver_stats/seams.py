@@ -6,16 +6,18 @@ samples up to the point from which the lane no longer depends on what was before
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.driver_stats.kernel import clear
-from jobs.driver_stats.layout import LANE, NONE, RAW_WORDS, WHO_WORDS
+from jobs.driver_stats.layout import LANE, NONE, RAW_WORDS, WHO_SHIFT, WHO_WORDS
 
 MAX_SEAMS = 4
 HOUR_MS = 3_600_000
@@ -23,7 +25,7 @@ WEEK_MS = 7 * 24 * HOUR_MS
 
 _VERSION = 1
 _HEAD = struct.Struct("<ii")
-_SEAM = struct.Struct("<qqqiiii")
+_SEAM = struct.Struct("<qqqdiiii")
 
 Lane = NDArray[np.void]
 """An array of one LANE record."""
@@ -44,6 +46,7 @@ class Seam:
         first: the lane when the trip that was open at the seal ended; stood: by standing for too long.
         stood: see first.
         corrections: how often what follows was corrected.
+        passed_kmh: top speed of the trip that was open at the seal between it and the seal of a seam that went.
         pending: whether head and lane are still in the vehicle's tail.
     """
 
@@ -57,6 +60,7 @@ class Seam:
     stood: bool = False
     extended: bool = False
     corrections: int = 0
+    passed_kmh: float = math.nan
     pending: bool = False
 
     def lanes(self) -> list[Lane]:
@@ -83,6 +87,7 @@ def encode(seams: list[Seam]) -> bytes:
                 seam.start,
                 seam.gap_ms,
                 seam.corrections,
+                seam.passed_kmh,
                 flags,
                 len(seam.head),
                 len(seam.entries),
@@ -107,7 +112,9 @@ def decode(stored: bytes) -> list[Seam]:
     at = _HEAD.size
     seams = []
     for _ in range(count):
-        start, gap_ms, corrections, flags, samples, entries, lane_bytes = _SEAM.unpack_from(data, at)
+        start, gap_ms, corrections, passed_kmh, flags, samples, entries, lane_bytes = _SEAM.unpack_from(
+            data, at
+        )
         if version != _VERSION or lane_bytes != LANE.itemsize:
             raise ValueError(f"seams of version {version} with lanes of {lane_bytes} bytes cannot be read")
         at += _SEAM.size
@@ -124,7 +131,19 @@ def decode(stored: bytes) -> list[Seam]:
         head = taken(np.int64, samples * RAW_WORDS).reshape(-1, RAW_WORDS)
         who = taken(np.int64, entries * WHO_WORDS).reshape(-1, WHO_WORDS)
         seams.append(
-            Seam(start, gap_ms, lane, head, who, seal, first, bool(flags & 4), bool(flags & 8), corrections)
+            Seam(
+                start,
+                gap_ms,
+                lane,
+                head,
+                who,
+                seal,
+                first,
+                bool(flags & 4),
+                bool(flags & 8),
+                corrections,
+                passed_kmh,
+            )
         )
     return seams
 
@@ -134,11 +153,22 @@ def stands_alone(seam: Seam) -> bool:
     return seam.seal is not None and (seam.seal["trip_start"][0] == NONE or seam.first is not None)
 
 
-def keep(seams: list[Seam], newest_t: int, keep_ms: int, trip_gap_ms: int) -> list[Seam]:
+TripEnd: TypeAlias = Callable[[Lane, NDArray[np.int64], NDArray[np.int64]], tuple[Lane, bool] | None]
+"""Says how the trip that is open in a lane ends in the head that follows: the lane then, and whether by standing."""
+
+
+def keep(seams: list[Seam], newest_t: int, keep_ms: int, max_head: int, trip_end: TripEnd) -> list[Seam]:
     """The seams that a backlog may still fill: at most MAX_SEAMS, long gaps and young ones first.
 
-    What follows the one before it then is no longer known: it goes, too, unless it needs no more than how its open trip
-    ended, and that can be told.
+    Where one goes, the one before it takes over what it needs of it: the head, if it has no seal of its own yet, or how
+    its open trip ends. Only if the head would be too long, it goes, too.
+
+    Args:
+        seams: of one vehicle, the oldest first.
+        newest_t: the vehicle's newest sample.
+        keep_ms: how much older a seam may be.
+        max_head: how many samples a head may have.
+        trip_end: see TripEnd.
     """
     kept = [seam for seam in seams if newest_t - seam.start <= keep_ms]
     while len(kept) > MAX_SEAMS:
@@ -149,19 +179,36 @@ def keep(seams: list[Seam], newest_t: int, keep_ms: int, trip_gap_ms: int) -> li
         # The newest one's end is the lane itself: it stays.
         index = min(range(len(kept) - 1), key=lambda index: (weights[index], index))
         gone = kept.pop(index)
-        while index > 0 and not _bridge(kept[index - 1], gone, trip_gap_ms):
+        while index > 0 and not _take_over(kept[index - 1], gone, max_head, trip_end):
             index -= 1
             gone = kept.pop(index)
     return kept
 
 
-def _bridge(before: Seam, gone: Seam, trip_gap_ms: int) -> bool:
-    """Whether ``before`` needs nothing of the seam that goes, its open trip having ended at that gap."""
-    if before.seal is None or stands_alone(before):
-        return before.seal is not None
-    open_trip = before.seal["trip_start"][0]
-    end = gone.lane[0]
-    if end["trip_start"] == open_trip and gone.start - end["last_t"] >= trip_gap_ms:
-        before.first = gone.lane.copy()
+def _take_over(seam: Seam, gone: Seam, max_head: int, trip_end: TripEnd) -> bool:
+    """Gives a seam what it needs of the next one, which goes; False if that can't be."""
+    if seam.seal is None:
+        if len(seam.head) + len(gone.head) > max_head or gone.extended:
+            return False
+        head = gone.head.copy()
+        head[:, -1] += len(seam.entries) << WHO_SHIFT
+        seam.head = np.concatenate((seam.head, head))
+        seam.entries = np.concatenate((seam.entries, gone.entries))
+        seam.seal, seam.first, seam.stood = gone.seal, gone.first, gone.stood
         return True
-    return False
+    if stands_alone(seam):
+        return True
+    open_trip = seam.seal["trip_start"][0]
+    if gone.lane["trip_start"][0] != open_trip:
+        return False
+    end = trip_end(gone.lane, gone.head, gone.entries)
+    if end is not None:
+        seam.first, seam.stood = end
+        return True
+    if gone.seal is not None:
+        seam.passed_kmh = float(
+            np.nanmax([seam.passed_kmh, gone.seal["trip_max_kmh"][0], gone.passed_kmh, -1])
+        )
+    if gone.first is not None and gone.first["trip_start"][0] == open_trip:
+        seam.first, seam.stood = gone.first, gone.stood
+    return True

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.driver_stats.compiled import njit
-from jobs.driver_stats.layout import LANE_WORDS, NONE, RAW_WORDS, STRETCHES, TEXT_WORDS, WHO_WORDS
+from jobs.driver_stats.layout import LANE_WORDS, NONE, RAW_WORDS, STRETCHES, TEXT_WORDS, WHO_SHIFT, WHO_WORDS
 
 HEADER = 4
 WHO_N, RAW_FIRST, RAW_END, BOX_N = range(HEADER)
@@ -99,7 +99,7 @@ def _forget_who(tails, key):
         used = False
         raws = raws_at(words, base)
         for r in range(words[base + RAW_END]):
-            used = used or words[raws + r * RAW_WORDS + RAW_WORDS - 1] >> 40 == n
+            used = used or words[raws + r * RAW_WORDS + RAW_WORDS - 1] >> WHO_SHIFT == n
         if used:
             n += 1
             continue
@@ -108,8 +108,8 @@ def _forget_who(tails, key):
         raws = raws_at(words, base)
         for r in range(words[base + RAW_END]):
             at = raws + r * RAW_WORDS + RAW_WORDS - 1
-            if words[at] >> 40 > n:
-                words[at] -= 1 << 40
+            if words[at] >> WHO_SHIFT > n:
+                words[at] -= 1 << WHO_SHIFT
     return n
 
 
@@ -160,7 +160,7 @@ def _write(words, floats, at, c, i, who_index, vehicle_class):
     floats[at + 6] = c.heading[i]
     floats[at + 7] = c.odometer[i]
     words[at + 8] = (
-        (np.int64(who_index) << 40) | (np.int64(vehicle_class) << 4) | (np.int64(c.ignition[i]) + 1)
+        (np.int64(who_index) << WHO_SHIFT) | (np.int64(vehicle_class) << 4) | (np.int64(c.ignition[i]) + 1)
     )
 
 

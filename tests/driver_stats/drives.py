@@ -16,8 +16,9 @@ GAPS_MS = (20_000, 31_000, 45_000, 120_000, 250_000, 400_000, 4_000_000)
 def drive(rng: random.Random) -> list[Message]:
     """Messages in order, of 1 to 20 samples."""
     t, mode, samples = T0, "drives", []
+    gaps = rng.choice((0.02, 0.02, 0.08, 0.2))
     for _ in range(rng.randint(5, 260)):
-        t += rng.choice(GAPS_MS) if rng.random() < 0.02 else rng.choice((1000, 1000, 1000, 1000, 2000, 5000))
+        t += rng.choice(GAPS_MS) if rng.random() < gaps else rng.choice((1000, 1000, 1000, 1000, 2000, 5000))
         if rng.random() < 0.05:
             mode = rng.choice(("drives", "drives", "stands", "is off"))
         speed = rng.uniform(5, 120) if mode == "drives" else 0.0

@@ -162,7 +162,7 @@ def test_long_drives_with_gaps_give_the_tables_of_the_ordered_input(arrange):
             continue
         corrected += harness.counters["corrections"] > 0
         assert_as_ordered(harness, messages, overrides)
-    assert out_of_scope < 10, "nearly all of these are promised"
+    assert out_of_scope < 20, "nearly all of these are promised"
     assert corrected > (150 if arrange == "backlog" else 10)
 
 
