@@ -194,7 +194,12 @@ def _take_over(seam: Seam, gone: Seam, max_head: int, trip_end: TripEnd) -> bool
         head[:, -1] += len(seam.entries) << WHO_SHIFT
         seam.head = np.concatenate((seam.head, head))
         seam.entries = np.concatenate((seam.entries, gone.entries))
-        seam.seal, seam.first, seam.stood = gone.seal, gone.first, gone.stood
+        seam.seal, seam.first, seam.stood, seam.passed_kmh = (
+            gone.seal,
+            gone.first,
+            gone.stood,
+            gone.passed_kmh,
+        )
         return True
     if stands_alone(seam):
         return True
