@@ -26,6 +26,10 @@ from jobs.driver_stats.layout import (
     DRIVE_MS,
     FOLDS,
     IDLE_MS,
+    LIVE_HEADING,
+    LIVE_PLACE,
+    LIVE_SPEED,
+    LIVE_TRIP,
     NONE,
     STOPPED_MS,
     TEXT_WORDS,
@@ -497,7 +501,7 @@ def emit_trip(s, key, with_tail, rows):
     row["revision"] = s["trip_emissions"] + (1 if s["trip_start"] <= s["corrected_to"] else 0)
     row["write_us"] = s["trip_start"] * 1000 + 2 * (folded + withdrawn + s["withdrawn"]) + 1
     row["superseded_by"] = NONE
-    row["nulls"] = 1 if s["withdrawn"] > 0 else 0
+    row["nulls"] = 1 if s["withdrawn"] > 0 or withdrawn > 0 else 0
     s["trip_emissions"] += 1
     s["trip_emitted_folds"] = folded
 
@@ -679,16 +683,18 @@ def _emit_event(s, key, axis, rows):
     row["n_samples"] = s["event_samples"][axis]
     row["write_us"] = s["event_start"][axis] * 1000 + 2 * (s["event_samples"][axis] + s["withdrawn"]) + 1
     row["superseded_by"] = NONE
-    row["nulls"] = 1 if s["withdrawn"] > 0 else 0
+    # A later peak may lack what an earlier one, published while the event was open, had.
+    row["nulls"] = 1 if s["withdrawn"] > 0 or s["event_samples"][axis] > 1 else 0
     s["event_dirty"][axis] = 0
 
 
 @njit
-def emit_live(s, driver, fleet, key, t, lat, lon, heading, speed, standing, ignition, settled, rows):
+def emit_live(s, driver, fleet, key, t, lat, lon, heading, speed, standing, ignition, settled, had, rows):
     """Writes where a vehicle is.
 
     ``settled`` says how often it was written with all samples in the lane: such a row wins over an early one (0) of
-    the same time, and over those before it.
+    the same time, and over those before it. ``had`` says which columns may have a value (LIVE_*): if one of them has
+    none now, the row erases it; columns that never had one are left alone, because nulls cost Cassandra's readers.
     """
     row = rows.lives[rows.counts[LIVES]]
     rows.counts[LIVES] += 1
@@ -706,4 +712,14 @@ def emit_live(s, driver, fleet, key, t, lat, lon, heading, speed, standing, igni
     row["lon"] = lon
     row["heading"] = heading
     row["speed_kmh"] = speed
+    has = 0
+    if lat == lat and lon == lon:
+        has |= LIVE_PLACE
+    if heading == heading:
+        has |= LIVE_HEADING
+    if speed == speed:
+        has |= LIVE_SPEED
+    if s["trip_start"] != NONE:
+        has |= LIVE_TRIP
+    row["nulls"] = 1 if had & ~has != 0 else 0
     row["write_us"] = t * 1000 + min(settled, 999)

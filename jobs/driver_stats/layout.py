@@ -16,6 +16,9 @@ import numpy as np
 NONE = -(2**63)
 TEXT_WORDS = 8
 
+# Columns of a live row that a sample may lack.
+LIVE_PLACE, LIVE_HEADING, LIVE_SPEED, LIVE_TRIP = 1, 2, 4, 8
+
 # What is accumulated, as integers, so that sums do not depend on their order.
 N, FOLDS, DRIVE_MS, IDLE_MS, STOPPED_MS, DISTANCE_UM, ACCEL, BRAKE, CORNER = range(9)
 ACCUMULATORS = 9
@@ -106,6 +109,8 @@ STATE = np.dtype(
         # the newest live row; settled: how often it was written with everything known, negative: once more
         ("live_t", "<i8"),
         ("live_settled", "<i8"),
+        # which columns a live row may have had a value in (LIVE_*): without one now, it has to be erased
+        ("live_had", "<i8"),
         # the newest seam (a gap that a backlog may fill) while its head is kept, see order.py
         ("head_start", "<i8"),
         ("head_gap_ms", "<i8"),
@@ -215,6 +220,7 @@ LIVE_ROW = np.dtype(
         ("lon", "<f8"),
         ("heading", "<f8"),
         ("speed_kmh", "<f8"),
+        ("nulls", "i1"),
         ("write_us", "<i8"),
     ]
 )

@@ -34,7 +34,18 @@ from jobs.driver_stats.kernel import (
     sample_inlined,
     who,
 )
-from jobs.driver_stats.layout import NONE, RAW_WORDS, STRETCHES, TEXT_WORDS, WHO_SHIFT, WHO_WORDS
+from jobs.driver_stats.layout import (
+    LIVE_HEADING,
+    LIVE_PLACE,
+    LIVE_SPEED,
+    LIVE_TRIP,
+    NONE,
+    RAW_WORDS,
+    STRETCHES,
+    TEXT_WORDS,
+    WHO_SHIFT,
+    WHO_WORDS,
+)
 from jobs.driver_stats.tails import (
     BOX_N,
     BOX_WORDS,
@@ -121,6 +132,7 @@ def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, c
         if code != DONE:
             return code
         compact(v, tails, key)
+        _note_values(v, columns, cursor[INDEX] - 1)
         if v["live_t"] == NONE or v["newest_t"] - v["live_t"] >= p.live_interval_ms:
             if nearly_full(p, rows):
                 return FULL
@@ -377,6 +389,7 @@ def blank(v, s):
     v["previewed"] = 0
     v["live_t"] = NONE
     v["live_settled"] = 0
+    v["live_had"] = 0
     v["head_start"] = NONE
     v["seam_trip"] = NONE
     for a in range(STRETCHES):
@@ -439,11 +452,24 @@ def _preview(p, v, s, words_of_s, key, tails, rows):
 
 
 @njit
+def _note_values(v, c, i):
+    """Notes what a live row may show: of its samples only the last one of a message, and a trip if there is any."""
+    had = v["live_had"] | LIVE_TRIP
+    if c.lat[i] == c.lat[i] or c.lon[i] == c.lon[i]:
+        had |= LIVE_PLACE
+    if c.heading[i] == c.heading[i]:
+        had |= LIVE_HEADING
+    if c.speed[i] == c.speed[i]:
+        had |= LIVE_SPEED
+    v["live_had"] = had
+
+
+@njit
 def _settled_live(v, s, key, rows):
     times = abs(v["live_settled"]) + 1 if v["live_t"] == v["newest_t"] else 1
     emit_live(
         s, s["driver"], s["fleet"], key, s["last_t"], s["last_lat"], s["last_lon"], s["last_heading"],
-        s["last_speed_kmh"], s["last_standing"] != 0, s["last_ignition"], times, rows,
+        s["last_speed_kmh"], s["last_standing"] != 0, s["last_ignition"], times, v["live_had"], rows,
     )  # fmt: skip
     v["live_t"] = v["newest_t"]
     v["live_settled"] = times
@@ -479,7 +505,7 @@ def _early_live(p, v, s, key, tails, rows):
     emit_live(
         s, words[entry : entry + TEXT_WORDS], words[entry + TEXT_WORDS : entry + WHO_WORDS], key, words[at],
         floats[at + 4], floats[at + 5], floats[at + 6], speed, is_standing(p.standing_kmh, speed, um, gap),
-        (packed & 15) - 1, 0, rows,
+        (packed & 15) - 1, 0, v["live_had"], rows,
     )  # fmt: skip
     v["live_t"] = v["newest_t"]
     v["live_settled"] = 0

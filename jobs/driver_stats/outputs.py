@@ -45,7 +45,7 @@ def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
         name=name,
         table=spec.index,
         write_us="write_us",
-        nulls="nulls" if "superseded_by" in columns else "",
+        nulls="nulls",
         columns=tuple(columns.get(column.name, UNSET) for column in spec.columns),
     )
 

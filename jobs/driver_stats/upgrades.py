@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jobs.driver_stats import order
-from jobs.driver_stats.layout import LANE, STATE
+from jobs.driver_stats.layout import LANE, LIVE_HEADING, LIVE_PLACE, LIVE_SPEED, LIVE_TRIP, STATE
 
 _WORDS = ("<i8", (8,))
 _SUMS = ("<i8", (9,))
@@ -89,4 +89,5 @@ def upgraded(version: int, row: bytes) -> bytes:
     lane["trip_before_kmh"] = np.nan
     v["newest_t"] = v["ordered_t"] = old["last_t"]
     v["live_t"] = old["live_t"]
+    v["live_had"] = LIVE_PLACE | LIVE_HEADING | LIVE_SPEED | LIVE_TRIP  # it is not known
     return state.tobytes()

@@ -229,3 +229,16 @@ def test_trips_that_a_backlog_joins_are_one_and_the_second_is_superseded():
     assert (trip["start_ms"], trip["n_samples"], trip["revision"] > 0) == (T0, 3600, True)
     void = [row for row in harness.rows["trip"] if row["superseded_by"] is not None]
     assert {(row["start_ms"], row["superseded_by"]) for row in void} == {(T0 + 3_000_000, T0)}, void
+
+
+def test_a_live_row_erases_what_is_no_longer_known_and_nothing_else():
+    samples = [{"t": T0, "speed": 50.0, "lat": 52.0, "lon": 13.0}, {"t": T0 + 1000, "speed": 50.0}]
+    harness = VehicleHarness(live=True)
+    harness.feed(list(cut_into(samples, 1)))
+    first, second = harness.rows["vehicle_live"]
+    assert (first["lat"], first["nulls"]) == (52.0, 1)  # no trip is known yet
+    assert (second["lat"], second["nulls"]) == (None, 1)
+    harness.advance()
+    never = VehicleHarness(live=True)
+    never.feed(list(cut_into([{"t": T0 + n * 1000, "speed": 50.0} for n in range(60)], 30)))
+    assert [row["nulls"] for row in never.rows["vehicle_live"]] == [0, 0]
