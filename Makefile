@@ -1,6 +1,6 @@
 # One command each, for a person and for CI alike. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench down clean
+.PHONY: help setup demo test check format bench chaos down clean
 
 KAPPAFLEET := .venv/bin/kappafleet
 
@@ -25,6 +25,9 @@ format: ## Bring all code into its format
 bench: ## Messages per second beside bytewax and plain PyFlink
 	@scripts/setup.sh bench
 	@.venv/bin/python -m bench
+
+chaos: setup ## Ten minutes of killing everything, then every row compared with what it must be
+	@.venv/bin/python -m chaos
 
 down: ## Stop what `make demo` started; its data stays
 	@[ ! -x $(KAPPAFLEET) ] || $(KAPPAFLEET) stack down

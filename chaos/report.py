@@ -27,6 +27,9 @@ TARGETS_S = {
 }
 """From the kill until results flow again; for a TaskManager and the servers beside Flink."""
 
+SHOWN, WIDTH = 5, 400
+"""Differing rows of each table that are shown, and their characters; the file has all of them, up to a thousand."""
+
 
 class Live(Told):
     """A bar on a terminal, and a line for each fault."""
@@ -86,8 +89,8 @@ def show(console: Console, result: Result) -> None:
     console.print(_faults(result))
     console.print(_tables(result))
     for table in result.tables:
-        for example in table.examples:
-            console.print(f"{table.table}: {escape(example)}", highlight=False, soft_wrap=True)
+        for example in table.examples[:SHOWN]:
+            console.print(f"{table.table}: {escape(example[:WIDTH])}", highlight=False, soft_wrap=True)
     for death in result.deaths:
         console.print(f"nobody ended it: {escape(death)}", highlight=False, soft_wrap=True)
     console.print(_memory(result))

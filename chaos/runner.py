@@ -33,7 +33,8 @@ HISTORY = ("window.allowed_lateness_s=0", "watermark.idle_s=5")
 """Event time lies in the past, so nothing is too late; quiet streams close their windows soon."""
 
 RECOVERY_LIMIT_S = 180.0
-EQUAL_LIMIT_S = 240.0
+STILL_S = 90.0
+"""When Cassandra's tables have not changed for so long, nothing more will come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +249,15 @@ def _tick(of: Pipeline, told: Told, begun: float) -> None:
 
 
 def _compared(keyspace: str, expected: Mapping[str, Rows], held: Mapping[str, int]) -> list[Compared]:
-    """The comparison, once all is equal or the limit has passed."""
-    end = time.monotonic() + EQUAL_LIMIT_S
+    """The comparison, once all is equal, or nothing has changed for a while."""
+    changed = time.monotonic()
+    before: list[Compared] = []
     with connect(CassandraConnection.from_environment(), timeout_s=60) as session:
         while True:
             found = compare(read_cassandra(session, keyspace, JOB), expected, held)
-            if all(each.same for each in found) or time.monotonic() > end:
+            if found != before:
+                before, changed = found, time.monotonic()
+            if all(each.same for each in found) or time.monotonic() - changed > STILL_S:
                 return found
             time.sleep(1)
 

@@ -19,7 +19,7 @@ REJECT = "reject"
 VOID = "superseded_by"
 """A row that has it was made void by a later message, and readers skip it."""
 
-SHOWN = 5
+KEPT = 1000
 _FETCH = 5000
 
 Row = dict[str, Any]
@@ -111,7 +111,7 @@ def _compare_rejects(found: Rows, expected: Rows, copies: Mapping[str, int] | No
         result.missing += max(0, theirs[each] - mine[each])
         result.surplus += max(0, mine[each] - theirs[each])
         if mine[each] != theirs[each]:
-            _note(result, f"{mine[each]} instead of {theirs[each]} times: {str(each)[:300]}")
+            _note(result, f"{mine[each]} instead of {theirs[each]} times: {str(each)[:500]}")
     return result
 
 
@@ -128,7 +128,7 @@ def _valid(rows: Rows) -> Rows:
 
 
 def _note(result: Compared, text: str) -> None:
-    if len(result.examples) < SHOWN:
+    if len(result.examples) < KEPT:
         result.examples.append(text)
 
 

@@ -46,8 +46,8 @@ class Traffic:
     vehicles: int = 40
     probe_every: int = 20
     invalid: float = 0.004
-    displaced: bool = False
-    backlogs: bool = False
+    displaced: bool = True
+    backlogs: bool = True
 
     def lines(self) -> Iterator[Line]:
         """The messages, without end."""
