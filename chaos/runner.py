@@ -33,6 +33,9 @@ HISTORY = ("window.allowed_lateness_s=0", "watermark.idle_s=5")
 """Event time lies in the past, so nothing is too late; quiet streams close their windows soon."""
 
 RECOVERY_LIMIT_S = 180.0
+FIRST_RESULT_LIMIT_S = 240.0
+"""The first job of a new stack compiles the kernels, half a minute of computing."""
+
 STILL_S = 90.0
 """When Cassandra's tables have not changed for so long, nothing more will come."""
 
@@ -212,7 +215,7 @@ def pipeline(stack: Stack, plan: Plan, folder: Path, told: Told) -> Iterator[Pip
         memory.start()
         told.stage("first results")
         begun = time.monotonic()
-        wait_until(lambda: probe.first_after(begun) is not None, 60, lambda: "a first result in Cassandra")
+        wait_until(lambda: probe.first_after(begun) is not None, FIRST_RESULT_LIMIT_S, lambda: "a first result in Cassandra")
         told.stage("faults")
         yield Pipeline(world, probe, memory, ends)
 
