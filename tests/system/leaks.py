@@ -10,6 +10,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError
@@ -49,6 +50,7 @@ _MAY_BE_MISSING = frozenset({"jobmanager/stdout", "/stdout", "/jobmanager/log-ur
 """There is no such file here, or no history server; all others must answer, or nothing would be proven."""
 
 
+@cache
 def forms(secret: str) -> tuple[bytes, ...]:
     """What to search for: the secret plain, as Java and Windows write it in memory dumps, and inside base64."""
     raw = secret.encode()
@@ -58,7 +60,7 @@ def forms(secret: str) -> tuple[bytes, ...]:
 
 
 def hits(where: str, content: bytes, secrets: Iterable[str]) -> list[str]:
-    """``where`` once for each secret that the content holds, and what is packed in it."""
+    """``where`` once for each secret that the content holds, plain or packed."""
     found = [where for secret in secrets if any(form in content for form in forms(secret))]
     if content.startswith(_GZIP):
         with suppress(OSError, EOFError):
@@ -78,6 +80,8 @@ def in_files(folder: Path, secrets: Iterable[str]) -> list[str]:
             if zipfile.is_zipfile(file):
                 with zipfile.ZipFile(file) as archive:
                     for member in archive.namelist():
+                        if member.endswith(".class"):  # nobody compiles at run time
+                            continue
                         found += hits(f"{file}!{member}", archive.read(member), secrets)
     return found
 
