@@ -215,7 +215,11 @@ def pipeline(stack: Stack, plan: Plan, folder: Path, told: Told) -> Iterator[Pip
         memory.start()
         told.stage("first results")
         begun = time.monotonic()
-        wait_until(lambda: probe.first_after(begun) is not None, FIRST_RESULT_LIMIT_S, lambda: "a first result in Cassandra")
+        wait_until(
+            lambda: probe.first_after(begun) is not None,
+            FIRST_RESULT_LIMIT_S,
+            lambda: "a first result in Cassandra",
+        )
         told.stage("faults")
         yield Pipeline(world, probe, memory, ends)
 
