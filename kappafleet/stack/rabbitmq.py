@@ -27,6 +27,7 @@ PLUGINS = (
     "rabbitmq_management",
     "rabbitmq_prometheus",
     "rabbitmq_stream",
+    "rabbitmq_stream_management",  # lists and closes stream connections
 )
 
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
