@@ -278,7 +278,6 @@ class Backlog:
             if seams[-1].pending:
                 self._put_back(key, seams.pop())
             self._save(key, seams)
-        self.call.counters[order.OUT_OF_ORDER] += lost
         return i, lost
 
     def _seam_of(self, seams: list[Seam], t: int) -> Seam | None:

@@ -80,11 +80,11 @@ DONE, FULL, FILE, LATE, COMMIT, BACK = range(6)
 """Why ``fold`` stopped: folded; rows nearly full; a seam is to be filed; a sample before what is in order; a preview
 holds for good; a preview is to be taken back."""
 
-MESSAGE, SAMPLE, INDEX, OPENED = range(4)
+MESSAGE, SAMPLE, INDEX, OPENED, IS_COPY, TAKEN = range(6)
 
 
 @njit
-def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, cursor, counters):
+def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, cursor, copies, counters):
     """Folds a mini-batch into the states of its vehicles.
 
     Args:
@@ -97,8 +97,9 @@ def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, c
         is_new: per key, whether its state is blank; cleared at its first sample.
         tails: Tails of the keys.
         rows: Rows; filled from rows.counts on.
-        cursor: [message, sample within it, index of that sample, whether the message was looked at]: where to start,
-            and where it stopped.
+        cursor: [message, sample within it, index of that sample, whether the message was looked at, whether its number
+            was seen, samples counted before it]: where to start, and where it stopped.
+        copies: gets True for the messages of which every sample was there before, by number and by time.
         counters: COUNTERS, added to.
 
     Returns:
@@ -117,12 +118,9 @@ def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, c
             for w in range(HEADER):
                 tails.words[base + w] = 0
             tails.length[key] = HEADER
-        length = messages.lengths[m]
         if cursor[OPENED] == 0:
-            if is_copy(v, messages.seq[m], columns.t[cursor[INDEX]]):
-                counters[DUPLICATES] += 1
-                cursor[SAMPLE], cursor[INDEX] = 0, cursor[INDEX] + length
-                continue
+            cursor[IS_COPY] = 1 if is_copy(v, messages.seq[m], columns.t[cursor[INDEX]]) else 0
+            cursor[TAKEN] = counters[SAMPLES]
             cursor[OPENED] = 1
         code = _take(p, columns, messages, m, v, s, lane_words[key], key, tails, rows, cursor, counters)
         if code != DONE:
@@ -137,6 +135,10 @@ def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, c
             if nearly_full(p, rows):
                 return FULL
             _early_live(p, v, s, key, tails, rows)
+        if cursor[IS_COPY] != 0 and counters[SAMPLES] == cursor[TAKEN]:
+            # The number alone decides nothing: no sample is ever left out because of it.
+            copies[m] = True
+            counters[DUPLICATES] += 1
         cursor[SAMPLE], cursor[OPENED] = 0, 0
     cursor[MESSAGE] = len(messages.lengths)
     return DONE

@@ -207,16 +207,24 @@ def is_copy(v, seq, t0):
     for a in range(STRETCHES):
         if first[a] <= seq <= last[a] and from_t[a] <= t0 <= to_t[a]:
             return True
+    before = -1
     for a in range(STRETCHES):
-        if last[a] == seq - 1 and first[a] <= last[a] and to_t[a] <= t0:
-            last[a] = seq
-            to_t[a] = t0
-            for b in range(STRETCHES):
-                if b != a and first[b] == seq + 1 and first[b] <= last[b] and t0 <= from_t[b]:
-                    last[a] = last[b]
-                    to_t[a] = to_t[b]
-                    first[b], last[b], from_t[b], to_t[b] = 0, -1, NONE, NONE
-            return False
+        if (
+            last[a] == seq - 1
+            and first[a] <= last[a]
+            and to_t[a] <= t0
+            and (before < 0 or to_t[a] > to_t[before])
+        ):
+            before = a  # the latest one: an earlier run of the producer may have ended with the same number
+    if before >= 0:
+        last[before] = seq
+        to_t[before] = t0
+        for b in range(STRETCHES):
+            if b != before and first[b] == seq + 1 and first[b] <= last[b] and t0 <= from_t[b]:
+                last[before] = last[b]
+                to_t[before] = to_t[b]
+                first[b], last[b], from_t[b], to_t[b] = 0, -1, NONE, NONE
+        return False
     for a in range(STRETCHES):
         if first[a] == seq + 1 and first[a] <= last[a] and t0 <= from_t[a]:
             first[a] = seq

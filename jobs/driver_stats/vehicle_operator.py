@@ -173,12 +173,14 @@ class VehicleOperator:
     ) -> list[tuple[int, str]]:
         """Folds all messages; returns those of which samples could not be placed, with the reason."""
         backlog = Backlog(self._parameters, call, self._keep_ms)
-        cursor = np.zeros(4, np.int64)
+        cursor = np.zeros(6, np.int64)
+        copies = np.zeros(len(messages.lengths), np.bool_)
         lost: dict[int, int] = {}
         while True:
             code = order.fold(
                 self._parameters, columns, messages, call.states, call.lanes, call.lane_words, is_new, call.tails,
-                self._rows.rows, cursor, call.counters,
+                self._rows.rows, cursor, copies,
+                call.counters,
             )  # fmt: skip
             if code == DONE:
                 break
@@ -202,6 +204,8 @@ class VehicleOperator:
                     lost[m] = lost.get(m, 0) + unplaced
             else:
                 backlog.take_back(key)
+        lost = {m: count for m, count in lost.items() if not copies[m]}
+        call.counters[order.OUT_OF_ORDER] += sum(lost.values())
         for key in np.flatnonzero(call.tails.filing):
             backlog.file(int(key))
         return [

@@ -202,6 +202,21 @@ def test_a_producer_that_starts_again_at_zero_is_not_mistaken_for_copies():
     assert_as_ordered(harness, first + again, [])
 
 
+def test_a_number_that_is_used_twice_loses_no_sample():
+    """Copies are told by their times: a producer that numbers badly, or two of them, lose nothing."""
+    samples = [{"t": T0 + n * 1000, "speed": 50.0} for n in range(200)]
+    messages = [{**item, "seq": n % 3} for n, item in enumerate(cut_into(samples, 2))]
+    arranged = messages[:10] + messages[60:] + messages[10:60]
+    for late in range(20, 48, 3):
+        arranged[late], arranged[late + 1] = arranged[late + 1], arranged[late]
+    harness = VehicleHarness()
+    harness.feed(arranged)
+    harness.advance()
+    assert harness.counters["samples"] == 200
+    assert not harness.keys.rejects
+    assert_as_ordered(harness, messages, [])
+
+
 def test_what_can_not_be_placed_is_counted_and_refused_with_a_reason():
     messages = list(cut_into([{"t": T0 + n * 1000, "speed": 50.0} for n in range(600)], 5, seq=None))
     wild = {**messages[10], "samples": {"t": [T0 + 50_500], "speed": [1.0]}}
