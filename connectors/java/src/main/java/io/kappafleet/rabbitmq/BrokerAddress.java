@@ -83,9 +83,9 @@ public record BrokerAddress(
   /**
    * A connected client; the caller closes it.
    *
-   * @throws IOException naming the address when nobody answers there or the login is refused
+   * @throws ConnectProblem naming the address when nobody answers there or the login is refused
    */
-  Environment connect(String idField) throws IOException {
+  Environment connect(String idField) throws ConnectProblem {
     Map<String, String> variables = System.getenv();
     BrokerAddress to = resolve(variables);
     try {
@@ -112,13 +112,7 @@ public record BrokerAddress(
       }
       return builder.build();
     } catch (RuntimeException | SSLException e) {
-      IOException explained =
-          new IOException(
-              "cannot connect to RabbitMQ streams at %s as user %s: %s"
-                  .formatted(to.describe(), to.user, ConnectProblem.explain(e, to.tls)));
-      // Not as the cause: commands and Flink's pages show the innermost one, which explains less.
-      explained.addSuppressed(e);
-      throw explained;
+      throw new ConnectProblem(to.describe(), to.user, to.tls, e);
     }
   }
 

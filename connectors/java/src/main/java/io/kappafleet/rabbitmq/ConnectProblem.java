@@ -2,14 +2,38 @@ package io.kappafleet.rabbitmq;
 
 import com.rabbitmq.stream.AuthenticationFailureException;
 import io.netty.handler.ssl.NotSslRecordException;
+import java.io.IOException;
 import java.security.cert.CertificateException;
 import org.apache.flink.util.ExceptionUtils;
 
 /** Why no connection came about, and what a person can do about it, in one line. */
-final class ConnectProblem {
-  private ConnectProblem() {}
+final class ConnectProblem extends IOException {
+  private static final long serialVersionUID = 1L;
 
-  static String explain(Throwable failure, boolean tls) {
+  private final boolean lasting;
+
+  /**
+   * @param address what the message calls the broker
+   * @param tls whether TLS was asked for
+   */
+  ConnectProblem(String address, String user, boolean tls, Throwable failure) {
+    super(
+        "cannot connect to RabbitMQ streams at %s as user %s: %s"
+            .formatted(address, user, explain(failure, tls)));
+    lasting =
+        has(failure, AuthenticationFailureException.class)
+            || has(failure, CertificateException.class)
+            || has(failure, NotSslRecordException.class);
+    // Not as the cause: commands and Flink's pages show the innermost one, which explains less.
+    addSuppressed(failure);
+  }
+
+  /** Whether the broker is there and refuses, so that waiting alone will not help. */
+  boolean isLasting() {
+    return lasting;
+  }
+
+  private static String explain(Throwable failure, boolean tls) {
     if (has(failure, AuthenticationFailureException.class)) {
       return "it refuses the user or the password; correct KF_RABBITMQ_USER and KF_RABBITMQ_PASSWORD"
           + " (or the file that KF_RABBITMQ_PASSWORD_FILE names) where JobManager and TaskManagers"

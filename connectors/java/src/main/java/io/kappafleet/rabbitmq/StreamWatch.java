@@ -18,11 +18,15 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Looks at the ends of streams from a thread of its own, beside the reading: decides range checks,
- * measures the lag, and finds out which streams are quiet and read to their end.
+ * measures the lag, and finds out which streams are quiet and read to their end, and whether the
+ * broker still lets us in.
  */
 final class StreamWatch implements Subscription.RangeCheck {
   private static final Logger LOG = LoggerFactory.getLogger(StreamWatch.class);
   private static final int CHECK_ATTEMPTS = 3;
+
+  /** The client tries to replace a lost link for ever, whatever the broker answers. */
+  private static final long DOUBT_NANOS = TimeUnit.SECONDS.toNanos(10);
 
   private final StreamsSettings settings;
   private final ChunkQueue queue;
@@ -30,6 +34,7 @@ final class StreamWatch implements Subscription.RangeCheck {
   private final OffsetProbe probe;
   private final Map<Subscription, Observation> observed = new ConcurrentHashMap<>();
   private final ScheduledExecutorService thread;
+  private long askedNanos = System.nanoTime();
 
   /** The reader of the streams; called from the watch's thread. */
   interface Listener {
@@ -121,12 +126,30 @@ final class StreamWatch implements Subscription.RangeCheck {
 
   private void tick() {
     try {
-      look(System.nanoTime());
+      long now = System.nanoTime();
+      if (now - askedNanos >= DOUBT_NANOS
+          && observed.keySet().stream().anyMatch(each -> each.isCutFor(DOUBT_NANOS, now))) {
+        askWhetherWeAreRefused();
+        askedNanos = System.nanoTime();
+      } else {
+        look(now);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (IOException | RuntimeException e) {
       // A broker that is away is no news here: the consumers recover or fail the job themselves.
       LOG.debug("no look at the streams' ends this time", e);
+    }
+  }
+
+  /** A broker that is away is waited for; one that is there and refuses fails the fetcher. */
+  private void askWhetherWeAreRefused() {
+    try {
+      settings.broker().connect(settings.idField()).close();
+    } catch (ConnectProblem e) {
+      if (e.isLasting()) {
+        queue.fail(e);
+      }
     }
   }
 

@@ -31,6 +31,8 @@ import org.slf4j.LoggerFactory;
 final class Subscription implements ConsumerFlowStrategy, MessageHandler {
   private static final Logger LOG = LoggerFactory.getLogger(Subscription.class);
 
+  private static final long LINKED = Long.MIN_VALUE;
+
   private final StreamSplit split;
   private final int credits;
   private final ChunkQueue queue;
@@ -38,6 +40,11 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
   private Consumer consumer;
   private volatile boolean closing;
   private volatile int generation;
+
+  /**
+   * Since when there is no link, by {@link System#nanoTime}; {@link #LINKED} while there is one.
+   */
+  private volatile long cutSince = LINKED;
 
   /** The offset after the last received chunk; {@link StreamSplit#UNRESOLVED} before any. */
   private volatile long expected;
@@ -190,9 +197,16 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
     queue.add(chunk);
   }
 
+  /** Whether the link has been lost for so long. */
+  boolean isCutFor(long nanos, long now) {
+    long since = cutSince;
+    return since != LINKED && now - since >= nanos;
+  }
+
   /** A consumer that gives up says nothing else. */
   private void stateChanged(Resource.Context change) {
     LOG.info("stream {}: {} -> {}", stream(), change.previousState(), change.currentState());
+    cutSince = change.currentState() == Resource.State.RECOVERING ? System.nanoTime() : LINKED;
     if (change.currentState() == Resource.State.CLOSED && !closing) {
       queue.fail(
           new IOException(

@@ -124,6 +124,29 @@ class StreamFaultsTest {
   }
 
   @Test
+  void aPasswordThatWasChangedFailsTheReaderWithTheReasonOnceItsLinkIsLost() throws Exception {
+    String stream = broker.newStream();
+    String user = broker.newUser();
+    try (TcpProxy proxy = new TcpProxy(TestBroker.streamPort());
+        ReaderHarness reader =
+            ReaderHarness.reading(
+                source(stream)
+                    .broker(
+                        new BrokerAddress(
+                            "127.0.0.1", proxy.port(), null, user, null, null, false)),
+                from(stream, 0))) {
+      broker.publish(stream, 0, 100);
+      reader.pollUntilRecords(100);
+      broker.setPassword(user, "another");
+      reader.pollFor(500); // what is connected stays so
+      proxy.cut();
+      assertThatThrownBy(() -> reader.pollUntil(() -> false))
+          .hasStackTraceContaining(
+              "as user %s: it refuses the user or the password".formatted(user));
+    }
+  }
+
+  @Test
   void aBrokerThatIsAwayHoldsTheWatermarkAndIsReadOnLater() throws Exception {
     String stream = broker.newStream();
     try (TcpProxy proxy = new TcpProxy(TestBroker.streamPort());

@@ -45,6 +45,7 @@ final class TestBroker implements AutoCloseable {
   private final String user = System.getenv().getOrDefault("KF_RABBITMQ_USER", "guest");
   private final String password = BrokerAddress.password(System.getenv());
   private final List<String> streams = new ArrayList<>();
+  private final List<String> users = new ArrayList<>();
 
   TestBroker() {
     environment =
@@ -263,12 +264,33 @@ final class TestBroker implements AutoCloseable {
     return closed;
   }
 
+  /** A new user with the password that sources use. */
+  String newUser() throws Exception {
+    String name = "test-" + UUID.randomUUID();
+    users.add(name);
+    setPassword(name, BrokerAddress.password(System.getenv()));
+    String all = "{\"configure\":\".*\",\"write\":\".*\",\"read\":\".*\"}";
+    request(HttpClient.newHttpClient(), "PUT", "/api/permissions/%2F/" + name, all);
+    return name;
+  }
+
+  void setPassword(String user, String password) throws Exception {
+    String body = "{\"password\":\"%s\",\"tags\":\"\"}".formatted(password);
+    request(HttpClient.newHttpClient(), "PUT", "/api/users/" + user, body);
+  }
+
   private String request(HttpClient http, String method, String path) throws Exception {
+    return request(http, method, path, "");
+  }
+
+  private String request(HttpClient http, String method, String path, String body)
+      throws Exception {
     String login = Base64.getEncoder().encodeToString(bytes(user + ":" + password));
     HttpRequest request =
         HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + managementPort() + path))
             .header("Authorization", "Basic " + login)
-            .method(method, HttpRequest.BodyPublishers.noBody())
+            .version(HttpClient.Version.HTTP_1_1) // an upgrade with a body ends the connection
+            .method(method, HttpRequest.BodyPublishers.ofString(body))
             .build();
     HttpResponse<String> response = http.send(request, HttpResponse.BodyHandlers.ofString());
     if (response.statusCode() >= 300 && response.statusCode() != 404) {
@@ -303,5 +325,12 @@ final class TestBroker implements AutoCloseable {
       source.close();
     }
     environment.close();
+    for (String name : users) {
+      try {
+        request(HttpClient.newHttpClient(), "DELETE", "/api/users/" + name);
+      } catch (Exception e) {
+        throw new IllegalStateException("user " + name + " is still there", e);
+      }
+    }
   }
 }
