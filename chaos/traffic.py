@@ -65,10 +65,13 @@ class Traffic:
         rng = random.Random(f"vehicle {number} of {self.seed}")
         of = device(rng, number)
         messages = _cut(rng, samples(rng, of, START_MS))
-        if self.displaced:
+        uploads_later = self.backlogs and number % 5 == 2
+        if (
+            self.displaced and not uploads_later
+        ):  # what is promised of a backlog is promised of an ascending one
             messages = _displaced(rng, messages)
         numbered: Iterator[tuple[int, list[Sample]]] = enumerate(messages, rng.randrange(1000))
-        if self.backlogs and number % 5 == 2:
+        if uploads_later:
             numbered = _kept_back(rng, numbered)
         for seq, batch in numbered:
             yield Line(max(each.t for each in batch), of.vehicle_id, _body(of, seq, batch))

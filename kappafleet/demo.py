@@ -27,7 +27,7 @@ PARAMETERS = ["window.allowed_lateness_s=0", "watermark.delay_s=60", "watermark.
 RESTART_S = 60
 WAIT_S = 180
 POLL_S = 0.5
-SETTLED_S = 4.0
+SETTLED_S = 8.0
 DAYS = 2
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from kappafleet.errors import MissingPart
-from kappafleet.places import connectors_jar, home, java_home, project_root
+from kappafleet.places import connectors_jar, home, java_home, kernel_cache, project_root
 
 _STAMP = ".made-from"
 _OUR_JAR = "kappafleet-connectors.jar"
@@ -63,7 +63,7 @@ class FlinkHome:
             "JAVA_HOME": str(java_home(base)),
             "PATH": _first(bin_folder, base.get("PATH") or os.defpath),
             "PYTHONPATH": _first(str(project_root()), base.get("PYTHONPATH", "")),
-            "NUMBA_CACHE_DIR": base.get("NUMBA_CACHE_DIR") or str(self.path.parent / "numba-cache"),
+            "NUMBA_CACHE_DIR": base.get("NUMBA_CACHE_DIR") or str(kernel_cache()),
         }
 
 

@@ -94,6 +94,11 @@ def project_root() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
+def kernel_cache() -> Path:
+    """Where compiled kernels are kept: one folder for all stacks and commands of this checkout."""
+    return project_root() / "build" / "numba-cache"
+
+
 def home(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder of the local stack's state, logs and pids: ``KAPPAFLEET_HOME``, else ``.kappafleet``."""
     chosen = environment.get("KAPPAFLEET_HOME")

@@ -235,6 +235,18 @@ copy_cassandra() {
   say "$wanted" > "$stamp"
 }
 
+# Else the first job would compile them, in each TaskManager at once.
+compile_kernels() {
+  local wanted stamp=build/numba-cache/.kernels
+  wanted=$(cat jobs/*/*.py | sha256sum)
+  [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ] || return 0
+  step "kernels (Numba)"
+  mkdir -p build/numba-cache
+  quietly build/numba.log env NUMBA_CACHE_DIR="$PWD/build/numba-cache" .venv/bin/python -m jobs.driver_stats.warm_up \
+    || die "the kernels cannot be compiled: see above"
+  say "$wanted" > "$stamp"
+}
+
 # ----------------------------------------------------------------
 
 [ "$(uname -s)" = Linux ] || die "this runs on Linux only (tried on Debian 12); this is $(uname -s)"
@@ -253,4 +265,5 @@ done
 install_project
 build_connectors
 copy_cassandra
+compile_kernels
 step "set up; the command is .venv/bin/kappafleet"

@@ -114,8 +114,9 @@ class VehicleOperator:
         first_driver = len(FIXED_TEXTS)
         first_fleet = first_driver + len(drivers)
         messages = Messages(
-            b.lengths,
-            b.key_index,
+            # One width for all indexes: Numba compiles each function once for each type that it is called with.
+            b.lengths.astype(np.int64),
+            b.key_index.astype(np.int64),
             np.where(driver_codes < 0, 0, driver_codes + first_driver),
             # An empty fleet would be an empty partition key, which Cassandra refuses.
             np.append(np.where(fleets == b"", 1, np.arange(len(fleets)) + first_fleet), 1)[fleet_codes],
@@ -219,8 +220,8 @@ class VehicleOperator:
 
     def _classes(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         """Threshold rows by message; a class without thresholds of its own has the default's (row 0)."""
-        by_code: NDArray[np.int32] = np.array(
-            [*(self._class_index.get(value, 0) for value in values.tolist()), 0], np.int32
+        by_code: NDArray[np.int64] = np.array(
+            [*(self._class_index.get(value, 0) for value in values.tolist()), 0], np.int64
         )
-        found: NDArray[np.int32] = by_code[codes]
+        found: NDArray[np.int64] = by_code[codes]
         return found
