@@ -218,9 +218,9 @@ WRONG_IN_TASKMANAGER = {
 class Outcome:
     """What the whole way brought."""
 
-    from_files: Done
     job_id: str
-    refused: dict[str, Done]
+    from_files: Done | None = None
+    refused: dict[str, Done] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     """By wrong setting of the TaskManager: what Flink says of the job's failures, and of its state then."""
     states: dict[str, str] = field(default_factory=dict)
@@ -264,7 +264,7 @@ def outcome(fleet: Fleet) -> Outcome:
         refused = {name: threads.submit(_refuse, fleet, each) for name, each in REFUSALS.items()}
         submission = submitted.result()
         assert submission.returncode == 0, submission.stderr
-        found = Outcome(from_files.result(), submission.stdout.strip(), {})
+        found = Outcome(submission.stdout.strip())
         for name, wrong in WRONG_IN_TASKMANAGER.items():
             if wrong.changes:
                 stack.give(wrong.settings(stack))
@@ -273,6 +273,7 @@ def outcome(fleet: Fleet) -> Outcome:
             found.told[name] = fleet.failures(found.job_id)
             found.states[name] = fleet.state(found.job_id)
         stack.give({})
+        found.from_files = from_files.result()
         found.keys[FROM_FILES] = fleet.keys(FROM_FILES)
         arrived = partial(_arrived, fleet, found.job_id, found.keys[FROM_FILES])
         wait_until(arrived, LIMIT_S, "the same rows")
@@ -306,6 +307,7 @@ def _refuse(fleet: Fleet, refusal: Refusal) -> Done:
 def test_the_same_rows_arrive_over_tls_with_passwords_from_the_environment_and_from_files(
     outcome: Outcome,
 ) -> None:
+    assert outcome.from_files is not None
     assert outcome.from_files.returncode == 0, outcome.from_files.stderr
     assert outcome.keys[FROM_FILES]["trip"]
     assert not outcome.keys[FROM_FILES]["reject"]
