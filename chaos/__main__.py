@@ -105,9 +105,7 @@ def _stack(home: Path) -> Iterator[Stack]:
     offset = next((each for each in range(3400, 9000, 100) if _free(home, each)), None)
     if offset is None:
         raise UserError("there are no free ports for the servers")
-    # The kernel is compiled once, not in every new process of every run.
-    environment = {"NUMBA_CACHE_DIR": str(home.parent / "numba-cache"), **os.environ}
-    stack = Stack(home, offset, environment=environment)
+    stack = Stack(home, offset)
     try:
         start(stack)
         os.environ.update(stack.client_environment())

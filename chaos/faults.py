@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from chaos.feed import Feed
-from chaos.job import Job
+from chaos.job import Job, wait_until
 from chaos.link import Link
 from chaos.schedule import Fault, Kind
 from kappafleet.errors import ServerError
@@ -161,6 +161,7 @@ def _link_frozen(world: World, fault: Fault) -> Broken:
 
 
 def _link_lost(world: World, _fault: Fault) -> Broken:
+    wait_until(lambda: world.broker_link.connections > 0, 60, lambda: "the job to connect to the broker")
     begun = time.monotonic()
     connections = world.broker_link.connections
     world.broker_link.lose()

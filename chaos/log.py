@@ -6,35 +6,58 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 
 from kappafleet.connections import RabbitMQConnection, rabbitmq_connection
+from kappafleet.messages import message
 
 _PREFETCH = 2000
 _SILENCE_S, _LONG_SILENCE_S = 2.0, 30.0
 """After so long without a message the streams were read to their ends; the longer one if some are still missing."""
 
 
-def copies(broker: RabbitMQConnection, streams: Sequence[str], at_least: int) -> Counter[str]:
-    """How often each message is in the log, by the SHA-256 of its bytes (hexadecimal).
+@dataclass(slots=True)
+class Held:
+    """What the streams hold, by the SHA-256 of the messages' bytes (hexadecimal).
 
     A publisher that loses its connection repeats what was not confirmed, so the log may hold more than was
     written to the file.
+
+    Attributes:
+        copies: How often each message is there.
+        first: Where each is first: the number of messages before it in its stream.
+    """
+
+    copies: Counter[str] = field(default_factory=Counter)
+    first: dict[str, int] = field(default_factory=dict)
+
+    def note(self, body: bytes, place: int) -> None:
+        """Takes one message down."""
+        sha256 = _sha256(body)
+        self.copies[sha256] += 1
+        self.first.setdefault(sha256, place)
+
+
+def read(broker: RabbitMQConnection, streams: Sequence[str], at_least: int) -> Held:
+    """Reads all of the streams.
 
     Args:
         broker: Where to read.
         streams: What to read.
         at_least: So many messages were confirmed.
     """
-    found: Counter[str] = Counter()
+    found = Held()
+    places: Counter[str] = Counter()
     heard = time.monotonic()
 
     def take(channel: BlockingChannel, method: Basic.Deliver, _: BasicProperties, body: bytes) -> None:
         nonlocal heard
-        found[hashlib.sha256(body).hexdigest()] += 1
+        found.note(body, places[method.consumer_tag])
+        places[method.consumer_tag] += 1
         heard = time.monotonic()
         channel.basic_ack(method.delivery_tag)
 
@@ -42,14 +65,36 @@ def copies(broker: RabbitMQConnection, streams: Sequence[str], at_least: int) ->
         for stream in streams:
             channel = connection.channel()
             channel.basic_qos(prefetch_count=_PREFETCH)
-            channel.basic_consume(stream, take, arguments={"x-stream-offset": "first"})
-        while time.monotonic() - heard < (_SILENCE_S if found.total() >= at_least else _LONG_SILENCE_S):
+            channel.basic_consume(stream, take, consumer_tag=stream, arguments={"x-stream-offset": "first"})
+        while time.monotonic() - heard < (_SILENCE_S if places.total() >= at_least else _LONG_SILENCE_S):
             connection.process_data_events(time_limit=0.5)
     return found
 
 
-def missing(held: Counter[str], lines: Path) -> int:
+def missing(held: Held, lines: Path) -> int:
     """How many lines of a file the log does not hold as often as the file does."""
     with lines.open("rb") as file:
-        wanted = Counter(hashlib.sha256(line.removesuffix(b"\n")).hexdigest() for line in file)
-    return (wanted - held).total()
+        wanted = Counter(_sha256(line.removesuffix(b"\n")) for line in file)
+    return (wanted - held.copies).total()
+
+
+def reordered(held: Held, lines: Path) -> int:
+    """How many messages of a file are in the log behind one of the same vehicle that was published later."""
+    newest: dict[str, int] = {}
+    seen: set[str] = set()
+    found = 0
+    with lines.open("rb") as file:
+        for line in file:
+            body = line.removesuffix(b"\n")
+            sha256, key = _sha256(body), message(body).key
+            if not key or sha256 in seen or sha256 not in held.first:
+                continue
+            seen.add(sha256)
+            place = held.first[sha256]
+            found += place < newest.get(key, 0)
+            newest[key] = max(place, newest.get(key, 0))
+    return found
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

@@ -80,6 +80,8 @@ class Result:
     reconnects: int = 0
     lost: int = 0
     """Confirmed messages that the log does not hold."""
+    reordered: int = 0
+    """Messages that the log holds behind later ones of the same vehicle."""
     faults: list[Happened] = field(default_factory=list)
     tables: list[Compared] = field(default_factory=list)
     equal_after_s: float = 0.0
@@ -168,10 +170,10 @@ def judge(of: Pipeline, stack: Stack, folder: Path, told: Told, result: Result) 
     result.repeated, result.reconnects = feed.totals.repeated, feed.totals.reconnects
     told.stage("what the tables should be")
     expected = oracle_tables(lines, HISTORY)
-    held = log.copies(stack.rabbitmq.connection, of.ends.streams, feed.totals.confirmed)
-    result.lost = log.missing(held, lines)
+    held = log.read(stack.rabbitmq.connection, of.ends.streams, feed.totals.confirmed)
+    result.lost, result.reordered = log.missing(held, lines), log.reordered(held, lines)
     told.stage("tables row by row")
-    result.tables = _compared(of.ends.keyspace, expected, held)
+    result.tables = _compared(of.ends.keyspace, expected, held.copies)
     result.equal_after_s = time.monotonic() - ended
     ages = of.probe.ages_s()
     result.deaths = of.world.deaths
@@ -255,13 +257,13 @@ def _tick(of: Pipeline, told: Told, begun: float) -> None:
     time.sleep(0.1)
 
 
-def _compared(keyspace: str, expected: Mapping[str, Rows], held: Mapping[str, int]) -> list[Compared]:
+def _compared(keyspace: str, expected: Mapping[str, Rows], copies: Mapping[str, int]) -> list[Compared]:
     """The comparison, once all is equal, or nothing has changed for a while."""
     changed = time.monotonic()
     before: list[Compared] = []
     with connect(CassandraConnection.from_environment(), timeout_s=60) as session:
         while True:
-            found = compare(read_cassandra(session, keyspace, JOB), expected, held)
+            found = compare(read_cassandra(session, keyspace, JOB), expected, copies)
             if found != before:
                 before, changed = found, time.monotonic()
             if all(each.same for each in found) or time.monotonic() - changed > STILL_S:

@@ -10,7 +10,7 @@ import heapq
 import json
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -65,14 +65,10 @@ class Traffic:
         rng = random.Random(f"vehicle {number} of {self.seed}")
         of = device(rng, number)
         messages = _cut(rng, samples(rng, of, START_MS))
-        uploads_later = self.backlogs and number % 5 == 2
-        if (
-            self.displaced and not uploads_later
-        ):  # what is promised of a backlog is promised of an ascending one
-            messages = _displaced(rng, messages)
-        numbered: Iterator[tuple[int, list[Sample]]] = enumerate(messages, rng.randrange(1000))
-        if uploads_later:
-            numbered = _kept_back(rng, numbered)
+        unlinked = _unlinked(rng) if self.backlogs and number % 5 == 2 else ()
+        if self.displaced:
+            messages = _displaced(rng, messages, unlinked)
+        numbered = _kept_back(enumerate(messages, rng.randrange(1000)), unlinked)
         for seq, batch in numbered:
             yield Line(max(each.t for each in batch), of.vehicle_id, _body(of, seq, batch))
 
@@ -103,8 +99,28 @@ def _cut(rng: random.Random, stream: Iterator[Sample]) -> Iterator[list[Sample]]
         batch.append(sample)
 
 
-def _displaced(rng: random.Random, messages: Iterator[list[Sample]]) -> Iterator[list[Sample]]:
-    """Some samples come with the next message, after newer ones."""
+Span = tuple[int, int]
+"""From one event time to another, in ms."""
+
+
+def _unlinked(rng: random.Random) -> tuple[Span, ...]:
+    """When a vehicle has no link: a quarter of an hour to two hours, hours apart."""
+    found, at = [], START_MS
+    for _ in range(100):
+        at += rng.randrange(10, 180) * 60_000
+        found.append((at, at + rng.randrange(15, 120) * 60_000))
+        at += 300 * 60_000
+    return tuple(found)
+
+
+def _is_stored(batch: list[Sample], unlinked: Sequence[Span]) -> bool:
+    return any(begin <= batch[-1].t < end for begin, end in unlinked)
+
+
+def _displaced(
+    rng: random.Random, messages: Iterator[list[Sample]], unlinked: Sequence[Span]
+) -> Iterator[list[Sample]]:
+    """Some samples come with the next message, after newer ones; what is stored stays in order."""
     before = next(messages)
     for batch in messages:
         near = [
@@ -112,7 +128,8 @@ def _displaced(rng: random.Random, messages: Iterator[list[Sample]]) -> Iterator
             for index in range(1, len(before) - 1)
             if before[-1].t - before[index].t < DISPLACED_MS and batch[0][1:3] == before[-1][1:3]
         ]
-        if near and rng.random() < 0.3:
+        stored = _is_stored(before, unlinked) or _is_stored(batch, unlinked)
+        if near and not stored and rng.random() < 0.3:
             late = set(rng.sample(near, min(len(near), rng.randrange(1, 4))))
             batch = [before[index] for index in sorted(late)] + batch
             before = [sample for index, sample in enumerate(before) if index not in late]
@@ -121,29 +138,17 @@ def _displaced(rng: random.Random, messages: Iterator[list[Sample]]) -> Iterator
 
 
 def _kept_back(
-    rng: random.Random, messages: Iterator[tuple[int, list[Sample]]]
+    messages: Iterator[tuple[int, list[Sample]]], unlinked: Sequence[Span]
 ) -> Iterator[tuple[int, list[Sample]]]:
-    """Without a link for a quarter of an hour to two hours; the backlog then goes out between newer messages."""
+    """What was stored without a link goes out once there is one again, each message after a newer one."""
     backlog: deque[tuple[int, list[Sample]]] = deque()
-    for until_ms in _links(rng):
-        for seq, batch in messages:
-            if batch[-1].t < until_ms[0]:
-                yield seq, batch
-                if backlog:
-                    yield backlog.popleft()
-            elif batch[-1].t < until_ms[1]:
-                backlog.append((seq, batch))
-            else:
-                yield seq, batch
-                break
-
-
-def _links(rng: random.Random) -> Iterator[tuple[int, int]]:
-    at = START_MS
-    while True:
-        at += rng.randrange(10, 180) * 60_000
-        yield at, at + rng.randrange(15, 120) * 60_000
-        at += 300 * 60_000
+    for seq, batch in messages:
+        if _is_stored(batch, unlinked):
+            backlog.append((seq, batch))
+            continue
+        yield seq, batch
+        if backlog:
+            yield backlog.popleft()
 
 
 def _body(of: Device, seq: int, batch: list[Sample]) -> bytes:

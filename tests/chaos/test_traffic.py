@@ -133,3 +133,19 @@ def test_backlogs_ascend_and_lie_where_the_vehicle_sent_nothing() -> None:
         for first, last in stored:
             assert not any(start <= last and first <= end for start, end in live)
     assert backlogs > 100
+
+
+def test_what_is_stored_is_never_displaced() -> None:
+    """Beside both features at once: a message that begins ten seconds behind the newest sample is of a backlog."""
+    both = list(islice(Traffic(1).lines(), 2 * COUNT))
+    stored = 0
+    for messages in by_vehicle(good(both)).values():
+        newest = last = 0
+        for each in messages:
+            times = each["samples"]["t"]
+            if newest - times[0] >= DISPLACED_MS:
+                assert times[0] > last
+                last = times[-1]
+                stored += 1
+            newest = max(newest, times[-1])
+    assert stored > 100
