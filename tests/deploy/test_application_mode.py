@@ -20,10 +20,11 @@ from typing import Any
 import yaml
 
 from kappafleet.flink_home import FlinkHome, prepare
+from kappafleet.places import kernel_cache
 from tests.deploy.image import ROOT, project_image, unpack
 from tests.deploy.test_manifests import deployment
 
-_LIMIT_S = 180
+_LIMIT_S = 300
 
 
 def test_the_manifests_job_runs_in_application_mode(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_the_manifests_job_runs_in_application_mode(tmp_path: Path) -> None:
     environment = {
         **flink.environment(),
         "PYTHONPATH": str(project),
-        "NUMBA_CACHE_DIR": str(tmp_path / "numba"),
+        "NUMBA_CACHE_DIR": str(kernel_cache()),
         "FLINK_LOG_DIR": str(tmp_path),
         "KF_RABBITMQ_PASSWORD": "never-in-a-log",
         "KF_CASSANDRA_PASSWORD": "never-in-a-log",
