@@ -273,7 +273,7 @@ def _session(who: CassandraConnection) -> Iterator[Session]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with connect(who, timeout_s=5) as session:
+        with connect(who, timeout_s=20) as session:
             yield session
     finally:
         logger.setLevel(level)

@@ -246,7 +246,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     stack = on_free_ports(root / "servers")
     with CommandLines() as command_lines:
         try:
-            stack.up()
+            stack.up(limit_s=LIMIT_S)
             yield Fleet(stack, root / "servers", messages, command_lines)
         finally:
             stack.down()
