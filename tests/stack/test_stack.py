@@ -17,7 +17,7 @@ from kappafleet.places import LocalPorts
 from kappafleet.stack.server import is_free
 from kappafleet.stack.stack import Stack
 
-OFFSET = 7300
+OFFSET = 7040
 """Apart from the servers that `make test` starts, which may run at the same time."""
 
 
