@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from connectors.cassandra import connect
-from kappafleet import places
 from kappafleet.connections import CassandraConnection, RabbitMQConnection
 from kappafleet.errors import ServerError
 from kappafleet.places import LOOPBACK, LocalPorts
@@ -214,8 +213,6 @@ class SecuredStack(Stack):
         mine = {
             name: value for name, value in os.environ.items() if not name.startswith(("KF_", "KAPPAFLEET_H"))
         }
-        # Compiled once for all tests.
-        mine.setdefault("NUMBA_CACHE_DIR", str(places.home() / "numba-cache"))
         rabbitmq = SecuredRabbitMQ(home, ports, self.certificates, mine)
         cassandra = SecuredCassandra(home, ports, self.certificates, mine)
         self.without_passwords = {
