@@ -30,8 +30,8 @@ JOB = "driver_stats"
 PARTITIONS = 3
 LINES = "lines.jsonl"
 HISTORY = ("window.allowed_lateness_s=0", "watermark.idle_s=5", "order.buffer_s=300")
-"""Event time lies in the past, so nothing is too late; quiet streams close their windows soon. It runs about fifty times
-as fast as the clock: what a broker that starts refuses for a moment comes again some minutes of event time later."""
+"""Event time lies in the past, so nothing is too late; quiet streams close their windows soon. It runs about fifty
+times as fast as the clock: what a starting broker refuses for a moment comes again minutes of event time later."""
 
 RECOVERY_LIMIT_S = 180.0
 FIRST_RESULT_LIMIT_S = 240.0
