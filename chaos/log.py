@@ -29,17 +29,17 @@ class Held:
 
     Attributes:
         copies: How often each message is there.
-        first: Where each is first: the number of messages before it in its stream.
+        first: Where each is first: its stream, and the number of messages before it there.
     """
 
     copies: Counter[str] = field(default_factory=Counter)
-    first: dict[str, int] = field(default_factory=dict)
+    first: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def note(self, body: bytes, place: int) -> None:
+    def note(self, body: bytes, stream: str, place: int) -> None:
         """Takes one message down."""
         sha256 = _sha256(body)
         self.copies[sha256] += 1
-        self.first.setdefault(sha256, place)
+        self.first.setdefault(sha256, (stream, place))
 
 
 def read(broker: RabbitMQConnection, streams: Sequence[str], at_least: int) -> Held:
@@ -56,7 +56,7 @@ def read(broker: RabbitMQConnection, streams: Sequence[str], at_least: int) -> H
 
     def take(channel: BlockingChannel, method: Basic.Deliver, _: BasicProperties, body: bytes) -> None:
         nonlocal heard
-        found.note(body, places[method.consumer_tag])
+        found.note(body, method.consumer_tag, places[method.consumer_tag])
         places[method.consumer_tag] += 1
         heard = time.monotonic()
         channel.basic_ack(method.delivery_tag)
@@ -78,11 +78,25 @@ def missing(held: Held, lines: Path) -> int:
     return (wanted - held.copies).total()
 
 
-def reordered(held: Held, lines: Path) -> int:
-    """How many messages of a file are in the log behind one of the same vehicle that was published later."""
-    newest: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class Disorder:
+    """What the log does to the order in which vehicles' messages were published.
+
+    Attributes:
+        reordered: Messages behind one of the same vehicle, in the same stream, that was published later.
+        scattered: Vehicles whose messages are in more than one stream: between streams there is no order.
+    """
+
+    reordered: int
+    scattered: int
+
+
+def disorder(held: Held, lines: Path) -> Disorder:
+    """Compares the log with the lines of a file, which are in the order of publishing; copies do not count."""
+    newest: dict[tuple[str, str], int] = {}
+    streams: dict[str, set[str]] = {}
     seen: set[str] = set()
-    found = 0
+    behind = 0
     with lines.open("rb") as file:
         for line in file:
             body = line.removesuffix(b"\n")
@@ -90,10 +104,12 @@ def reordered(held: Held, lines: Path) -> int:
             if not key or sha256 in seen or sha256 not in held.first:
                 continue
             seen.add(sha256)
-            place = held.first[sha256]
-            found += place < newest.get(key, 0)
-            newest[key] = max(place, newest.get(key, 0))
-    return found
+            stream, place = held.first[sha256]
+            streams.setdefault(key, set()).add(stream)
+            before = newest.get((key, stream), -1)
+            behind += place < before
+            newest[key, stream] = max(place, before)
+    return Disorder(behind, sum(len(each) > 1 for each in streams.values()))
 
 
 def _sha256(body: bytes) -> str:

@@ -97,7 +97,8 @@ def show(console: Console, result: Result) -> None:
     again = f", {result.copies:,} of them copies on purpose" if result.copies else ""
     console.print(
         f"{result.messages:,} messages published{again}, {result.repeated:,} more sent twice by the publisher over "
-        f"{result.reconnects} broken connections; {result.lost} lost, {result.reordered} out of order in the log. "
+        f"{result.reconnects} broken connections; {result.lost} lost; {result.disorder.reordered} out of order in "
+        f"their stream, {result.disorder.scattered} vehicles in more than one stream. "
         f"A result is {result.age_ms:.0f} ms old (median) when it is seen in Cassandra.",
         highlight=False,
     )

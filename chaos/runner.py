@@ -81,8 +81,7 @@ class Result:
     reconnects: int = 0
     lost: int = 0
     """Confirmed messages that the log does not hold."""
-    reordered: int = 0
-    """Messages that the log holds behind later ones of the same vehicle."""
+    disorder: log.Disorder = log.Disorder(0, 0)
     faults: list[Happened] = field(default_factory=list)
     tables: list[Compared] = field(default_factory=list)
     equal_after_s: float = 0.0
@@ -172,7 +171,7 @@ def judge(of: Pipeline, stack: Stack, folder: Path, told: Told, result: Result) 
     told.stage("what the tables should be")
     expected = oracle_tables(lines, HISTORY)
     held = log.read(stack.rabbitmq.connection, of.ends.streams, feed.totals.confirmed)
-    result.lost, result.reordered = log.missing(held, lines), log.reordered(held, lines)
+    result.lost, result.disorder = log.missing(held, lines), log.disorder(held, lines)
     told.stage("tables row by row")
     result.tables = _compared(of.ends.keyspace, expected, held.copies)
     result.equal_after_s = time.monotonic() - ended
