@@ -33,6 +33,8 @@ HISTORY = ("window.allowed_lateness_s=0", "watermark.idle_s=5", "order.buffer_s=
 """Event time lies in the past, so nothing is too late; quiet streams close their windows soon. It runs about fifty
 times as fast as the clock: what a starting broker refuses for a moment comes again minutes of event time later."""
 
+IN_ORDER = log.Disorder(0, 0)
+
 RECOVERY_LIMIT_S = 180.0
 FIRST_RESULT_LIMIT_S = 240.0
 """The first job of a new stack compiles the kernels, half a minute of computing."""
@@ -81,7 +83,7 @@ class Result:
     reconnects: int = 0
     lost: int = 0
     """Confirmed messages that the log does not hold."""
-    disorder: log.Disorder = log.Disorder(0, 0)
+    disorder: log.Disorder = IN_ORDER
     faults: list[Happened] = field(default_factory=list)
     tables: list[Compared] = field(default_factory=list)
     equal_after_s: float = 0.0
