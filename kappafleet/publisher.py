@@ -176,15 +176,11 @@ class Publisher:
         channel = self._channel
         if channel is None or not channel.is_open or self._paused:
             return
-        try:
-            while len(self._under_way) < WINDOW and self._bytes_under_way < WINDOW_BYTES:
-                message = self._next_message()
-                if message is None:
-                    break
-                self._send(channel, message)
-        except UserError as error:  # of the input: an unreadable file, a stream with other settings
-            self._failure = error
-            self._close()
+        while len(self._under_way) < WINDOW and self._bytes_under_way < WINDOW_BYTES:
+            message = self._next_message()
+            if message is None:
+                break
+            self._send(channel, message)
         if self._done():
             self._close()
 
@@ -193,7 +189,14 @@ class Publisher:
         if self._again:
             return self._again.popleft()
         if self._waiting is None:
-            self._waiting = next(self._due, None)
+            try:
+                self._waiting = next(self._due, None)
+            except (
+                Exception
+            ) as error:  # pika would log it, end the connection, and the rest be left out in silence
+                self._failure = self._failure or error
+                self._close()
+                return None
             if self._waiting is None:
                 self._exhausted = True
                 return None

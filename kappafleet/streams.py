@@ -115,7 +115,8 @@ def _declare_stream(connection: BlockingConnection, stream: str, settings: Strea
     with _refusals(
         {
             _PRECONDITION_FAILED: f"{stream} exists with other settings; use the settings it was made with, "
-            "or delete it to start over (its messages are lost)"
+            "or delete it to start over (its messages are lost)",
+            _NOT_FOUND: f"{stream} exists, but the broker does not serve it; wait while the broker starts",
         }
     ):
         channel = connection.channel()

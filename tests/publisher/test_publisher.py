@@ -142,6 +142,18 @@ def test_a_broker_that_stays_away_ends_publishing(
         Publisher(rabbitmq_parameters(), away, patience_s=2).publish(at_rate(numbered(exchange, 5000), 1000))
 
 
+def test_an_error_of_the_input_ends_publishing_and_is_told(broker: BlockingConnection, exchange: str) -> None:
+    """Whatever it is: else the rest of the input would be left out, and all seem well."""
+    declare(broker, exchange, SETTINGS)
+
+    def broken() -> Iterator[Due]:
+        yield from unpaced(numbered(exchange, 5))
+        raise RuntimeError("the input broke")
+
+    with pytest.raises(RuntimeError, match="the input broke"):
+        Publisher(rabbitmq_parameters()).publish(broken())
+
+
 def test_an_exchange_without_streams_is_an_error_not_a_loss(
     broker: BlockingConnection, exchange: str
 ) -> None:
