@@ -16,6 +16,7 @@ from kappafleet.errors import UserError
 from kappafleet.messages import Message, message
 from kappafleet.pacing import Due
 from kappafleet.publisher import WINDOW, Publisher, Totals
+from kappafleet.publishing import all_served
 
 KEPT = 20_000
 """So many messages back a stretch of copies may begin."""
@@ -39,7 +40,13 @@ class Feed:
     """
 
     def __init__(
-        self, traffic: Traffic, rate: float, exchange: str, broker: RabbitMQConnection, file: Path
+        self,
+        traffic: Traffic,
+        rate: float,
+        exchange: str,
+        partitions: int,
+        broker: RabbitMQConnection,
+        file: Path,
     ) -> None:
         """Nothing happens yet.
 
@@ -47,6 +54,7 @@ class Feed:
             traffic: What to publish.
             rate: Messages a second; what an outage kept back follows at once.
             exchange: Where to; it exists.
+            partitions: The number of its streams.
             broker: The broker itself, not a link to it.
             file: Takes the lines.
         """
@@ -54,7 +62,11 @@ class Feed:
         self._rate = rate
         self._exchange = exchange
         self._file = file
-        self._publisher = Publisher(rabbitmq_parameters(broker), patience_s=PATIENCE_S)
+        self._publisher = Publisher(
+            rabbitmq_parameters(broker),
+            patience_s=PATIENCE_S,
+            served=all_served([exchange], partitions, broker),
+        )
         self._ends = threading.Event()
         self._lock = threading.Lock()
         self._recent: deque[Message] = deque(maxlen=KEPT)

@@ -1,8 +1,8 @@
 """Publishing with confirms: at least once, in order, fast.
 
 Up to `WINDOW` messages are under way at any time, so the broker's confirms cost no round trip each. When the
-connection is lost, what was not confirmed is published again, first and in its old order, over a new
-connection: the stream may then hold copies, which jobs recognise by (id, seq, first time).
+connection is lost, or the broker refuses a message, what was not confirmed is published again, first and in its old
+order, over a new connection: the stream may then hold copies, which jobs recognise by (id, seq, first time).
 """
 
 import time
@@ -35,10 +35,12 @@ PATIENCE_S = 60.0
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _TICK_S = 0.2
-_NACK_PAUSE_S = 0.2
 _CLOSING_S = 5.0
 _LONGEST_WAIT_S = 1.0
 """What the broker refused is not kept waiting longer, whenever the next message is due."""
+
+_RETURNS_IN_A_ROW = 3
+"""So often messages may come back although the streams are there: a broker that starts has its moments."""
 
 _PERSISTENT = 2
 _NOT_FOUND = 404
@@ -66,6 +68,8 @@ class Publisher:
         parameters: where the broker is.
         report: called with the totals about five times a second while publishing, and at the end.
         patience_s: see `PATIENCE_S`.
+        served: whether the broker serves all streams; asked before each connection. None: not known, and a message
+            that comes back is an error at once.
     """
 
     def __init__(
@@ -73,10 +77,12 @@ class Publisher:
         parameters: Parameters,
         report: Callable[[Totals], None] = lambda _totals: None,
         patience_s: float = PATIENCE_S,
+        served: Callable[[], bool] | None = None,
     ) -> None:
         self._parameters = parameters
         self._report = report
         self._patience_s = patience_s
+        self._served = served
         self.totals = Totals()
         self._again: deque[Message] = deque()
         self._under_way: dict[int, Message] = {}
@@ -88,6 +94,8 @@ class Publisher:
         self._connection: SelectConnection | None = None
         self._channel: Channel | None = None
         self._paused = False
+        self._refused = False
+        self._returns = 0
         self._last_progress = 0.0
         self._start = 0.0
         self._due: Iterator[Due] = iter(())
@@ -104,12 +112,16 @@ class Publisher:
         pause_s = _FIRST_PAUSE_S
         while not self._done():
             confirmed = self.totals.confirmed
-            self._run_connection()
+            if self._served is None or self._served():
+                self._run_connection()
+                symptom = "the connection to the broker breaks again and again"
+            else:
+                symptom = "the broker does not serve all streams"
             if self._failure is not None:
                 raise self._failure
             if self._done():
                 break
-            self._impatient("the connection to the broker breaks again and again")
+            self._impatient(symptom)
             pause_s = (
                 _FIRST_PAUSE_S if self.totals.confirmed > confirmed else min(pause_s * 2, _LONGEST_PAUSE_S)
             )
@@ -147,6 +159,7 @@ class Publisher:
     def _on_channel(self, channel: Channel) -> None:
         self._channel = channel
         self._next_tag = 1
+        self._refused = False
         self._paused = False  # a pause's timer died with the connection it belonged to
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_return_callback(self._on_returned)
@@ -174,7 +187,7 @@ class Publisher:
     def _pump(self) -> None:
         """Publishes as much as the window and the messages' times allow."""
         channel = self._channel
-        if channel is None or not channel.is_open or self._paused:
+        if channel is None or not channel.is_open or self._paused or self._refused:
             return
         while len(self._under_way) < WINDOW and self._bytes_under_way < WINDOW_BYTES:
             message = self._next_message()
@@ -237,6 +250,11 @@ class Publisher:
 
     def _on_confirm(self, frame: Method) -> None:
         method = frame.method
+        if self._refused:
+            return
+        if not isinstance(method, Basic.Ack):
+            self._publish_again()
+            return
         if method.multiple:
             tags = []
             for tag in self._under_way:  # in ascending order, as published
@@ -247,22 +265,31 @@ class Publisher:
             tags = [method.delivery_tag]
         settled = [self._under_way.pop(tag) for tag in tags if tag in self._under_way]
         self._bytes_under_way -= sum(len(message.body) for message in settled)
-        if isinstance(method, Basic.Ack):
-            self._last_progress = time.monotonic()
-            self.totals.confirmed += len(settled)
-            for message in settled:
-                self.totals.samples += message.samples
-                self.totals.bytes += len(message.body)
-            self._pump()
-        else:
-            self._again.extend(settled)
-            self.totals.repeated += len(settled)
-            if not self._paused:
-                self._pause(_NACK_PAUSE_S)
+        self._last_progress = time.monotonic()
+        self._returns = 0
+        self.totals.confirmed += len(settled)
+        for message in settled:
+            self.totals.samples += message.samples
+            self.totals.bytes += len(message.body)
+        self._pump()
+
+    def _publish_again(self) -> None:
+        """Ends the connection, to publish all that is not confirmed again in its order.
+
+        Publishing again only what the broker refused would put it behind newer messages of the same vehicle.
+        """
+        self._refused = True
+        self._close()
 
     def _on_returned(
         self, _channel: Channel, method: Basic.Return, _properties: BasicProperties, _body: bytes
     ) -> None:
+        if self._refused:
+            return
+        self._returns += 1
+        if self._served is not None and (self._returns <= _RETURNS_IN_A_ROW or not self._served()):
+            self._publish_again()  # its confirmation follows, and is not one
+            return
         self._fail(
             f"exchange {method.exchange} leads to no stream: a message of {method.routing_key or 'no id'} "
             f"came back ({method.reply_text}); publish without --no-declare, which makes the streams"

@@ -2,19 +2,20 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pika.exceptions import AMQPError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kappafleet.connections import rabbitmq_connection, rabbitmq_parameters
-from kappafleet.errors import UserError
+from kappafleet.connections import RabbitMQConnection, rabbitmq_connection, rabbitmq_parameters
+from kappafleet.errors import ServerError, UserError
 from kappafleet.messages import Message, line_files, lines
 from kappafleet.pacing import Due, at_event_pace, at_rate, plain, shifted_to, unpaced
 from kappafleet.publisher import PATIENCE_S, Publisher, Totals
-from kappafleet.streams import StreamSettings, declare, declare_results
+from kappafleet.streams import StreamSettings, declare, declare_results, served
 
 _DEFAULT_STREAMS = StreamSettings()
 
@@ -58,19 +59,37 @@ def publish(run: Run) -> Totals:
 
         now_ms = time.time_ns() // 1_000_000
         messages = shifted_to(now_ms, files, run.exchange) if run.shift_to_now else plain(files, run.exchange)
+        declared: set[str] = set()
         if run.streams is not None:
-            messages = _declared(messages, run.streams)
+            messages = _declared(messages, run.streams, declared)
         due = _paced(messages, run)  # --speedup reads everything here
         started = time.monotonic()
-        totals = Publisher(rabbitmq_parameters(), report, run.patience_s).publish(due)
+        serves = None if run.streams is None else all_served(declared, run.streams.partitions)
+        totals = Publisher(rabbitmq_parameters(), report, run.patience_s, serves).publish(due)
     figures = _figures(totals, time.monotonic() - started)
     print(f"{totals.confirmed:,} messages confirmed, {figures}", file=sys.stderr)
     return totals
 
 
-def _declared(messages: Iterator[Message], settings: StreamSettings) -> Iterator[Message]:
+def all_served(
+    exchanges: Collection[str], partitions: int, broker: RabbitMQConnection | None = None
+) -> Callable[[], bool]:
+    """A function that tells whether a broker, if it answers, serves all streams of these exchanges."""
+
+    def served_now() -> bool:
+        try:
+            with rabbitmq_connection(broker) as connection:
+                return all(served(connection, exchange, partitions) for exchange in exchanges)
+        except ServerError:
+            return True  # what is wrong is told better by who connects to publish
+        except AMQPError:
+            return False
+
+    return served_now
+
+
+def _declared(messages: Iterator[Message], settings: StreamSettings, made: set[str]) -> Iterator[Message]:
     """Passes `messages` through; an exchange and its streams are made when its first message comes."""
-    made: set[str] = set()
     for each in messages:
         if each.exchange not in made:
             with rabbitmq_connection() as connection:

@@ -1,7 +1,14 @@
 """The log's shape in RabbitMQ: exchanges, streams and bindings of contracts.md, declared over AMQP.
 
-`declare` is idempotent: run it before every publish. Exchanges of the log are `x-consistent-hash`, so all
-messages of one vehicle or sensor (routing key) land in one stream, in order.
+`declare` is idempotent: run it before every publish. All messages of one vehicle or sensor (routing key) land in
+one stream, in order, and go on to land there after every restart of the broker:
+
+    telemetry (x-consistent-hash) -> telemetry.by-key (x-modulus-hash) -> telemetry-0, telemetry-1, ...
+
+The second exchange chooses the stream, by the key's hash modulo the number of streams in the order of their
+names. The first one has nothing to choose from. Left to choose, it would deal the keys out anew whenever a
+broker starts that keeps its bindings in Mnesia (all before RabbitMQ 4.0): 41 of 60 vehicles had another stream
+after a restart of 3.10.
 """
 
 from __future__ import annotations
@@ -22,9 +29,12 @@ OBSERVATIONS = "observations"
 RESULTS = "results"
 
 CONSISTENT_HASH = "x-consistent-hash"
+MODULUS_HASH = "x-modulus-hash"
+
+_PLUGINS = {CONSISTENT_HASH: "rabbitmq_consistent_hash_exchange", MODULUS_HASH: "rabbitmq_sharding"}
 
 _BINDING_WEIGHT = "1"
-"""Routing key of a binding to a consistent-hash exchange: the share of the ring. Equal for all streams."""
+"""Routing key of a binding to a consistent-hash exchange: the share of the ring. The other one does not look at it."""
 
 _NOT_FOUND = 404
 _PRECONDITION_FAILED = 406
@@ -64,12 +74,17 @@ def stream_names(exchange: str, partitions: int) -> list[str]:
     return [f"{exchange}-{number}" for number in range(partitions)]
 
 
+def exchange_by_key(exchange: str) -> str:
+    """The exchange that chooses a stream for what is published to `exchange`."""
+    return f"{exchange}.by-key"
+
+
 def declare(connection: BlockingConnection, exchange: str, settings: StreamSettings) -> None:
-    """Makes `exchange`, its streams and the bindings between them, where they do not exist yet.
+    """Makes `exchange`, its streams and what leads to them, where they do not exist yet.
 
     Raises:
         UserError: something of that name exists with other settings, there are more streams than
-            `settings.partitions`, or the broker lacks the plugin of the exchange's type.
+            `settings.partitions`, or the broker lacks a plugin.
     """
     if settings.partitions < 1:
         raise UserError("--partitions must be at least 1")
@@ -80,11 +95,19 @@ def declare(connection: BlockingConnection, exchange: str, settings: StreamSetti
             f"stream {surplus} exists, so exchange {exchange} feeds more than the {settings.partitions} "
             "streams asked for; pass the right --partitions, or delete the streams to start over with fewer"
         )
-    for stream in stream_names(exchange, settings.partitions):
+    by_key = exchange_by_key(exchange)
+    # It goes with the last of the streams.
+    _declare_exchange(connection, by_key, MODULUS_HASH, auto_delete=True, internal=True)
+    streams = stream_names(exchange, settings.partitions)
+    for stream in streams:
         _declare_stream(connection, stream, settings)
-        channel = connection.channel()
-        channel.queue_bind(stream, exchange, routing_key=_BINDING_WEIGHT)
-        channel.close()
+    channel = connection.channel()
+    for stream in streams:
+        channel.queue_bind(stream, by_key)
+    channel.exchange_bind(by_key, exchange, routing_key=_BINDING_WEIGHT)
+    for stream in streams:  # an earlier version bound them
+        channel.queue_unbind(stream, exchange, routing_key=_BINDING_WEIGHT)
+    channel.close()
 
 
 def declare_results(connection: BlockingConnection) -> None:
@@ -96,18 +119,26 @@ def declare_results(connection: BlockingConnection) -> None:
     _declare_exchange(connection, RESULTS, "topic")
 
 
-def _declare_exchange(connection: BlockingConnection, exchange: str, kind: str) -> None:
+def _declare_exchange(
+    connection: BlockingConnection,
+    exchange: str,
+    kind: str,
+    auto_delete: bool = False,
+    internal: bool = False,
+) -> None:
     with _refusals(
         {
             _PRECONDITION_FAILED: f"exchange {exchange} exists, but not as a durable {kind}; delete it, "
             "or publish to another one with --exchange",
             # An unknown type closes the whole connection.
             _COMMAND_INVALID: f"the broker knows no exchange type {kind}; enable its plugin: "
-            "rabbitmq-plugins enable rabbitmq_consistent_hash_exchange",
+            f"rabbitmq-plugins enable {_PLUGINS.get(kind, '')}",
         }
     ):
         channel = connection.channel()
-        channel.exchange_declare(exchange, exchange_type=kind, durable=True)
+        channel.exchange_declare(
+            exchange, exchange_type=kind, durable=True, auto_delete=auto_delete, internal=internal
+        )
         channel.close()
 
 
@@ -150,3 +181,11 @@ def exists(connection: BlockingConnection, queue: str) -> bool:
         raise
     channel.close()
     return True
+
+
+def served(connection: BlockingConnection, exchange: str, partitions: int) -> bool:
+    """Whether the broker serves all streams of `exchange`.
+
+    One that has just started takes connections a second before that, and gives back what is published meanwhile.
+    """
+    return all(exists(connection, stream) for stream in stream_names(exchange, partitions))

@@ -26,6 +26,7 @@ PLUGINS = (
     "rabbitmq_consistent_hash_exchange",
     "rabbitmq_management",
     "rabbitmq_prometheus",
+    "rabbitmq_sharding",  # x-modulus-hash
     "rabbitmq_stream",
     "rabbitmq_stream_management",  # lists and closes stream connections
 )
