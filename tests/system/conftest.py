@@ -11,6 +11,9 @@ import pytest
 
 from kappafleet.stack.server import is_free
 from kappafleet.stack.stack import Stack
+from tests.system.pipeline import wait_until
+
+JAVA_TESTS_LIMIT_S = 1200
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +21,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """RabbitMQ, Cassandra and Flink, up; ``kappafleet`` and connectors in this process and its children use them.
 
     These are the servers that `make test` started, else the fixture's own, on free ports. A test that kills or
-    stops one starts it again.
+    stops one starts it again; Java's tests, which use the same ones, have ended before.
     """
+    java_ended = os.environ.get("KF_TEST_JAVA_ENDED")
+    if java_ended:
+        wait_until(Path(java_ended).exists, JAVA_TESTS_LIMIT_S, "the end of the Java tests")
     if os.environ.get("KF_TEST_CASSANDRA_PORT") and os.environ.get("KAPPAFLEET_HOME"):
         given = Stack.from_environment()
         given.up()

@@ -247,15 +247,15 @@ class CassandraSinkTest {
   }
 
   @Test
-  void twoHundredThousandRowsAreWrittenWithoutOverrunningTheServer() throws Exception {
+  void fiftyThousandRowsAreWrittenWithoutOverrunningTheServer() throws Exception {
     long start = System.nanoTime();
-    writeMany(serverPort, 200_000, 0, 60_000);
+    writeMany(serverPort, 50_000, 0, 60_000);
     double seconds = (System.nanoTime() - start) / 1e9;
 
     System.out.printf(
-        "CassandraSink: 200,000 rows in %.1f s with the job's start, %.0f rows/s%n",
-        seconds, 200_000 / seconds);
-    assertThat(ids()).hasSize(200_000);
+        "CassandraSink: 50,000 rows in %.1f s with the job's start, %.0f rows/s%n",
+        seconds, 50_000 / seconds);
+    assertThat(ids()).hasSize(50_000);
   }
 
   @Test
