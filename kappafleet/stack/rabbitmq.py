@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kappafleet.connections import RabbitMQConnection, rabbitmq_connection
 from kappafleet.errors import MissingPart, ServerError
@@ -35,6 +36,9 @@ _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Debian's /usr/sbin/rabbitmq-server is a wrapper that insists on the user `rabbitmq`; this is what it runs."""
 
 _EPMD_LIMIT_S = 10.0
+
+_STREAMS_LIMIT_S = 15.0
+"""For so long after its start the broker's streams are waited for; mostly it is a second. Then it may serve without."""
 
 
 class RabbitMQ(Server):
@@ -63,6 +67,7 @@ class RabbitMQ(Server):
         self._environment = environment
         self._folder = home / "rabbitmq"
         self._epmd = Daemon("epmd", home / "run", home / "logs" / "epmd.out")
+        self._answers_since = 0.0
 
     @property
     def connection(self) -> RabbitMQConnection:
@@ -78,6 +83,7 @@ class RabbitMQ(Server):
     def spawn(self) -> None:
         """See :meth:`Server.spawn`."""
         program = _program(self._environment)
+        self._answers_since = 0.0
         for each in (self._folder, self.log.parent):
             each.mkdir(parents=True, exist_ok=True)
         self._write_settings()
@@ -87,18 +93,24 @@ class RabbitMQ(Server):
         self.daemon.start(["/bin/sh", "-c", raise_limit, str(program)], self._variables(), self._folder)
 
     def serves(self) -> bool:
-        """Whether AMQP logs us in, and the broker says that streams are served."""
+        """Whether AMQP logs us in, and the broker says that streams are served, those that there are as well."""
         if not answers(self._ports.management) or not answers(self._ports.stream):
             return False
         try:
             overview = self.api("overview")
             rabbitmq_connection(self.connection).close()
+            down = [
+                each["name"] for each in self.api("queues?columns=name,state") if each.get("state") == "down"
+            ]
         except (OSError, ValueError, ServerError):
             return False
         served = {listener["port"] for listener in overview["listeners"]}
-        return {self._ports.amqp, self._ports.stream} <= served
+        if not {self._ports.amqp, self._ports.stream} <= served:
+            return False
+        self._answers_since = self._answers_since or time.monotonic()
+        return not down or time.monotonic() - self._answers_since > _STREAMS_LIMIT_S
 
-    def api(self, path: str) -> dict[str, list[dict[str, object]]]:
+    def api(self, path: str) -> Any:
         """Asks the management API: ``api("overview")``.
 
         Raises:
@@ -108,8 +120,7 @@ class RabbitMQ(Server):
         login = base64.b64encode(f"{self.connection.user}:{self.connection.password}".encode()).decode()
         request.add_header("Authorization", f"Basic {login}")
         with urllib.request.urlopen(request, timeout=5) as answer:
-            found: dict[str, list[dict[str, object]]] = json.load(answer)
-        return found
+            return json.load(answer)
 
     def settings(self) -> dict[str, object]:
         """What its ``rabbitmq.conf`` says; a subclass may say more."""

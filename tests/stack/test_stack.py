@@ -57,7 +57,7 @@ def test_up_serves_twice_is_once_a_killed_server_comes_back_and_down_leaves_noth
         for name in ("cassandra", "rabbitmq", "zookeeper", "jobmanager", "taskmanager-1", "taskmanager-2")
     ]
     assert sum(each.memory_mb for each in first) < 6000
-    assert {each["name"] for each in stack.rabbitmq.api("vhosts")} == {"/"}  # type: ignore[index, call-overload]
+    assert {each["name"] for each in stack.rabbitmq.api("vhosts")} == {"/"}
 
     seen: list[tuple[str, str]] = []
     stack.up(lambda name, state, _: seen.append((name, state)))
