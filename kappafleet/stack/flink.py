@@ -131,7 +131,9 @@ class JobManager(FlinkProcess):
 
     def advice(self) -> str:
         """See :meth:`Server.advice`."""
-        if not self.log.exists() or _UNRECOVERABLE not in self.log.read_text(errors="replace"):
+        # A JVM that dies may begin another log on its last line.
+        logs = sorted(self.log.parent.glob(f"{self.log.name}*"), key=lambda each: each.stat().st_mtime)[-2:]
+        if not any(_UNRECOVERABLE in each.read_text(errors="replace") for each in logs):
             return ""
         return f"; to forget the jobs that ran, delete {jobs_folder(self.home)}: their checkpoints stay"
 

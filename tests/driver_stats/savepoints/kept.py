@@ -108,7 +108,9 @@ def decoded(half: Mapping[str, Sequence[bytes]]) -> list[dict[str, Any]]:
 def unpack(folder: Path, target: Path) -> Path:
     """The savepoint's own folder, unpacked; it may lie anywhere."""
     with tarfile.open(folder / ARCHIVE) as archive:
-        archive.extractall(target, filter="data")
+        # Python 3.11.2, Debian 12's, knows no filters yet.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+        archive.extractall(target)
     (found,) = target.iterdir()
     return found
 
