@@ -256,7 +256,7 @@ def rabbitmq_parameters(connection: RabbitMQConnection | None = None) -> pika.Co
         port=to.amqp_port,
         virtual_host=to.vhost,
         credentials=pika.PlainCredentials(to.user, to.password),
-        ssl_options=pika.SSLOptions(_tls_context(to.ca_file), to.host) if to.tls else None,
+        ssl_options=pika.SSLOptions(tls_context(to.ca_file), to.host) if to.tls else None,
         heartbeat=30,
         blocked_connection_timeout=300,
         socket_timeout=10,
@@ -310,7 +310,7 @@ def check_stream_port(to: RabbitMQConnection) -> None:
     try:
         with socket.create_connection((to.host, to.stream_port), timeout=10) as plain:
             if to.tls:
-                _tls_context(to.ca_file).wrap_socket(plain, server_hostname=to.host).close()
+                tls_context(to.ca_file).wrap_socket(plain, server_hostname=to.host).close()
     except ssl.SSLError as error:
         raise ServerError(_no_tls(f"{to.host}:{to.stream_port}", "KF_RABBITMQ_STREAM_PORT", error)) from error
     except OSError as error:
@@ -333,7 +333,12 @@ def _no_tls(address: str, port_variable: str, error: ssl.SSLError) -> str:
     )
 
 
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """What a client's connection over TLS trusts: the system's certificates, or those of a file.
+
+    Raises:
+        AddressError: the file cannot be used.
+    """
     try:
         return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except OSError as error:

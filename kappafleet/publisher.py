@@ -169,10 +169,7 @@ class Publisher:
         if isinstance(
             reason, (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)
         ):
-            self._failure = self._failure or UserError(
-                f"RabbitMQ refuses the user or the virtual host: {reason}; check KF_RABBITMQ_USER, "
-                "its password, and KF_RABBITMQ_VHOST"
-            )
+            self._failure = self._failure or refuses_login(str(reason))
         self._channel = None
         connection.ioloop.stop()
 
@@ -180,7 +177,9 @@ class Publisher:
         # The broker closes a channel for an error of ours only; a lost connection comes here too.
         if isinstance(reason, pika.exceptions.ChannelClosedByBroker):
             hint = "; publish without --no-declare, which makes it" if reason.reply_code == _NOT_FOUND else ""
-            self._fail(f"RabbitMQ refused a message: {reason.reply_text} ({reason.reply_code}){hint}")
+            self._fail(
+                UserError(f"RabbitMQ refused a message: {reason.reply_text} ({reason.reply_code}){hint}")
+            )
 
     # -- messages --
 
@@ -290,18 +289,15 @@ class Publisher:
         if self._served is not None and (self._returns <= _RETURNS_IN_A_ROW or not self._served()):
             self._publish_again()  # its confirmation follows, and is not one
             return
-        self._fail(
-            f"exchange {method.exchange} leads to no stream: a message of {method.routing_key or 'no id'} "
-            f"came back ({method.reply_text}); publish without --no-declare, which makes the streams"
-        )
+        self._fail(leads_nowhere(method.exchange, method.routing_key, method.reply_text))
 
     # -- the end --
 
     def _done(self) -> bool:
         return self._exhausted and not self._again and not self._under_way
 
-    def _fail(self, what: str) -> None:
-        self._failure = self._failure or UserError(what)
+    def _fail(self, failure: UserError) -> None:
+        self._failure = self._failure or failure
         self._close()
 
     def _close(self) -> None:
@@ -337,8 +333,29 @@ class Publisher:
     def _impatient(self, symptom: str) -> None:
         if time.monotonic() - self._last_progress > self._patience_s:
             left = len(self._under_way) + len(self._again)
-            raise UserError(
-                f"RabbitMQ confirmed nothing for {self._patience_s:.0f} s: {symptom}. "
-                f"{self.totals.confirmed} messages are confirmed, {left} under way are not; start the broker "
-                "(kappafleet stack up) and publish again"
-            )
+            raise gives_up(self._patience_s, symptom, self.totals.confirmed, left)
+
+
+def gives_up(patience_s: float, symptom: str, confirmed: int, left: int) -> UserError:
+    """What a publisher says that has waited for long enough."""
+    return UserError(
+        f"RabbitMQ confirmed nothing for {patience_s:.0f} s: {symptom}. "
+        f"{confirmed} messages are confirmed, {left} under way are not; start the broker "
+        "(kappafleet stack up) and publish again"
+    )
+
+
+def leads_nowhere(exchange: str, key: str, reply: str) -> UserError:
+    """What a publisher says of an exchange without streams."""
+    return UserError(
+        f"exchange {exchange} leads to no stream: a message of {key or 'no id'} came back ({reply}); "
+        "publish without --no-declare, which makes the streams"
+    )
+
+
+def refuses_login(reply: str) -> UserError:
+    """What a publisher says when the broker does not let it in."""
+    return UserError(
+        f"RabbitMQ refuses the user or the virtual host: {reply}; check KF_RABBITMQ_USER, its password, "
+        "and KF_RABBITMQ_VHOST"
+    )

@@ -4,20 +4,36 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from pika.exceptions import AMQPError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kappafleet.connections import RabbitMQConnection, rabbitmq_connection, rabbitmq_parameters
+from kappafleet.connections import (
+    RabbitMQConnection,
+    check_stream_port,
+    rabbitmq_connection,
+    rabbitmq_parameters,
+)
 from kappafleet.errors import ServerError, UserError
 from kappafleet.messages import Message, line_files, lines
 from kappafleet.pacing import Due, at_event_pace, at_rate, plain, shifted_to, unpaced
 from kappafleet.publisher import PATIENCE_S, Publisher, Totals
+from kappafleet.stream_publisher import StreamPublisher
 from kappafleet.streams import StreamSettings, declare, declare_results, served
 
 _DEFAULT_STREAMS = StreamSettings()
+
+
+class Protocol(StrEnum):
+    """How messages get into the streams."""
+
+    STREAM = "stream"
+    """The stream protocol: many messages at a time."""
+    AMQP = "amqp"
+    """AMQP 0.9.1, as devices and other clients publish: one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,7 @@ class Run:
     streams: StreamSettings | None = _DEFAULT_STREAMS
     """What to declare; None: nothing, all is there."""
     patience_s: float = PATIENCE_S
+    protocol: Protocol = Protocol.STREAM
 
 
 def publish(run: Run) -> Totals:
@@ -64,11 +81,20 @@ def publish(run: Run) -> Totals:
             messages = _declared(messages, run.streams, declared)
         due = _paced(messages, run)  # --speedup reads everything here
         started = time.monotonic()
-        serves = None if run.streams is None else all_served(declared, run.streams.partitions)
-        totals = Publisher(rabbitmq_parameters(), report, run.patience_s, serves).publish(due)
+        if run.protocol is Protocol.STREAM:
+            totals = _by_stream_protocol(run, report, due)
+        else:
+            serves = None if run.streams is None else all_served(declared, run.streams.partitions)
+            totals = Publisher(rabbitmq_parameters(), report, run.patience_s, serves).publish(due)
     figures = _figures(totals, time.monotonic() - started)
     print(f"{totals.confirmed:,} messages confirmed, {figures}", file=sys.stderr)
     return totals
+
+
+def _by_stream_protocol(run: Run, report: Callable[[Totals], None], due: Iterator[Due]) -> Totals:
+    broker = RabbitMQConnection.from_environment()
+    check_stream_port(broker)
+    return StreamPublisher(broker, report, run.patience_s, declares=run.streams is not None).publish(due)
 
 
 def all_served(

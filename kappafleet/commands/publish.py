@@ -1,7 +1,7 @@
 """`kappafleet publish PATH`: message lines into RabbitMQ, with publisher confirms."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -50,6 +50,10 @@ def publish(
     no_declare: Annotated[
         bool, typer.Option("--no-declare", help="Expect exchanges and streams to be there; make none.")
     ] = False,
+    protocol: Annotated[
+        Literal["stream", "amqp"],
+        typer.Option(help="stream: many messages at a time; amqp: one by one, as devices publish."),
+    ] = "stream",
     patience: Annotated[
         float, typer.Option(min=1, help="Give up when the broker confirms nothing for so many seconds.")
     ] = 60.0,
@@ -71,5 +75,6 @@ def publish(
             exchange=exchange,
             streams=None if no_declare else StreamSettings(partitions, max_age, max_length_bytes),
             patience_s=patience,
+            protocol=publishing.Protocol(protocol),
         )
     )

@@ -21,6 +21,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockingConnection]:
     if port is None:
         pytest.skip("needs a broker: make test starts one and sets KF_TEST_RABBITMQ_AMQP_PORT")
     monkeypatch.setenv("KF_RABBITMQ_AMQP_PORT", port)
+    monkeypatch.setenv("KF_RABBITMQ_STREAM_PORT", os.environ["KF_TEST_RABBITMQ_STREAM_PORT"])
     with rabbitmq_connection() as connection:
         yield connection
 

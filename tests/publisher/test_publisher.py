@@ -14,7 +14,7 @@ from kappafleet.errors import UserError
 from kappafleet.messages import Message, lines, message
 from kappafleet.pacing import Due, at_rate, unpaced
 from kappafleet.publisher import Publisher, Totals
-from kappafleet.publishing import Run, publish
+from kappafleet.publishing import Protocol, Run, publish
 from kappafleet.streams import declare, stream_names
 from tests.publisher.wire import SETTINGS, Wire, stored
 
@@ -50,25 +50,29 @@ def without_copies(numbers: list[int]) -> list[int]:
     return list(dict.fromkeys(numbers))
 
 
+@pytest.mark.parametrize("protocol", Protocol)
 def test_every_line_arrives_byte_for_byte_with_its_properties(
-    broker: BlockingConnection, exchange: str, tmp_path: Path
+    broker: BlockingConnection, exchange: str, tmp_path: Path, protocol: Protocol
 ) -> None:
     good = b'{"schema":"telemetry/1", "vehicle_id":"v-\xc3\xa4","seq":3,"samples":{"t":[1,1600000000000]}}'
     bad = [b"not json \xff", b'{"schema":"telemetry/1","samples":{"t":[5]}}', b"x" * 10_000_000]
     file = tmp_path / "in.jsonl"
     file.write_bytes(b"\n".join([good, *bad]))
-    publish(Run(file, exchange=exchange, streams=SETTINGS))
+    publish(Run(file, exchange=exchange, streams=SETTINGS, protocol=protocol))
     found = {each.body: each for each in stored(broker, exchange, 3)}
     assert set(found) == {good, *bad}
-    assert found[good].key == "v-ä"
+    if protocol is Protocol.AMQP:
+        assert found[good].key == "v-ä"
     properties = found[good].properties
     assert properties.headers["key"] == "v-ä"
     assert properties.headers["event_time"] == 1_600_000_000_000
     assert properties.message_id == "v-ä:3"
     assert properties.content_type == "application/json"
-    assert properties.delivery_mode == 2
+    assert properties.delivery_mode == (
+        2 if protocol is Protocol.AMQP else None
+    )  # streams keep all in any case
     for body in bad:
-        assert found[body].key == ""
+        assert protocol is Protocol.STREAM or found[body].key == ""
         assert not {"key", "event_time"} & set(found[body].properties.headers or {})
 
 
@@ -166,6 +170,8 @@ def test_a_missing_exchange_says_how_to_make_it(exchange: str, tmp_path: Path) -
     file = tmp_path / "in.jsonl"
     file.write_bytes(b"{}\n")
     with pytest.raises(UserError, match=rf"no exchange '{exchange}'.*without --no-declare"):
+        publish(Run(file, exchange=exchange, streams=None, protocol=Protocol.AMQP))
+    with pytest.raises(UserError, match=rf"{exchange} leads to no stream: .*without --no-declare"):
         publish(Run(file, exchange=exchange, streams=None))
 
 

@@ -13,8 +13,9 @@ from kappafleet.connections import rabbitmq_connection, rabbitmq_parameters
 from kappafleet.messages import lines, message
 from kappafleet.pacing import at_rate
 from kappafleet.publisher import Publisher
-from kappafleet.publishing import Run, all_served, publish
+from kappafleet.publishing import Protocol, Run, all_served, publish
 from kappafleet.stack.stack import Stack
+from kappafleet.stream_publisher import StreamPublisher
 from kappafleet.streams import StreamSettings, declare, stream_names
 from tests.system.pipeline import wait_until
 
@@ -67,12 +68,17 @@ def test_a_restarted_broker_gives_each_vehicle_its_old_stream(
     assert log.disorder(held, every) == IN_ORDER
 
 
+@pytest.mark.parametrize("protocol", Protocol)
 def test_a_broker_that_dies_under_the_publisher_changes_no_order(
-    stack: Stack, exchange: str, tmp_path: Path
+    stack: Stack, exchange: str, tmp_path: Path, protocol: Protocol
 ) -> None:
     file = write_lines(tmp_path / "all.jsonl", range(100))
     messages = (message(body, exchange) for body in lines([file]))
-    publisher = Publisher(rabbitmq_parameters(), served=all_served([exchange], PARTITIONS))
+    publisher = (
+        StreamPublisher(stack.rabbitmq.connection)
+        if protocol is Protocol.STREAM
+        else Publisher(rabbitmq_parameters(), served=all_served([exchange], PARTITIONS))
+    )
     publishing = threading.Thread(target=lambda: publisher.publish(at_rate(messages, 600)))
     publishing.start()
     for share in (1, 3):
