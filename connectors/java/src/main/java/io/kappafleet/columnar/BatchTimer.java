@@ -12,8 +12,8 @@ import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
  * take in, and the batch grows to its other limits, at most for the longest delay.
  */
 final class BatchTimer {
-  /** Between two looks. Each is a task of its own in the operator's thread: some 5 microseconds. */
-  static final long LOOK_MS = 2;
+  /** Between two looks: even a batch of one message costs a third of a millisecond. */
+  static final long LOOK_MS = 5;
 
   /** What ends the batch. */
   interface Flush {
@@ -44,7 +44,7 @@ final class BatchTimer {
     open = true;
     startedMs = clock.getCurrentProcessingTime();
     if (!pending) {
-      lookAgain(startedMs);
+      lookAt(startedMs + LOOK_MS);
     }
   }
 
@@ -53,9 +53,9 @@ final class BatchTimer {
     open = false;
   }
 
-  private void lookAgain(long now) {
+  private void lookAt(long next) {
     pending = true;
-    clock.registerTimer(Math.min(now + LOOK_MS, startedMs + maxDelayMs), this::look);
+    clock.registerTimer(Math.min(next, startedMs + maxDelayMs), this::look);
   }
 
   private void look(long ignored) throws Exception {
@@ -64,10 +64,12 @@ final class BatchTimer {
       return;
     }
     long now = clock.getCurrentProcessingTime();
-    if (now >= startedMs + maxDelayMs || now >= startedMs + LOOK_MS && !inputWaits.getAsBoolean()) {
-      flush.run();
+    if (now < startedMs + LOOK_MS && now < startedMs + maxDelayMs) {
+      lookAt(startedMs + LOOK_MS); // It was for the batch before this one.
+    } else if (now < startedMs + maxDelayMs && inputWaits.getAsBoolean()) {
+      lookAt(now + LOOK_MS);
     } else {
-      lookAgain(now);
+      flush.run();
     }
   }
 }

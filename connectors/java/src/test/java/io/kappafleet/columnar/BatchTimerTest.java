@@ -72,9 +72,9 @@ class BatchTimerTest {
     timer.closed();
     timer.opened();
     assertThat(clock.getNumActiveTimers()).isEqualTo(1);
-    clock.setCurrentTime(1002);
+    clock.setCurrentTime(1000 + BatchTimer.LOOK_MS);
     assertThat(flushes).isEmpty();
-    clock.setCurrentTime(1004);
+    clock.setCurrentTime(1001 + BatchTimer.LOOK_MS);
     assertThat(flushes).hasSize(1);
   }
 
