@@ -215,11 +215,14 @@ class OutputSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A mini-batch ends at whichever comes first, or at a watermark or checkpoint."""
+    """A mini-batch ends at whichever comes first, or at a watermark or checkpoint.
 
-    max_messages: int = 1000
-    max_bytes: int = 512 << 10
-    max_delay_ms: int = 10
+    These are for a backlog. When no more input waits, a batch ends within milliseconds, however small it is.
+    """
+
+    max_messages: int = 8000
+    max_bytes: int = 4 << 20
+    max_delay_ms: int = 50
 
     def __post_init__(self) -> None:
         """Refuses limits that would never fill or never end a batch."""

@@ -2,9 +2,7 @@ package io.kappafleet.columnar;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * The columns of one mini-batch while it fills.
@@ -25,12 +23,17 @@ final class ColumnBatch {
   final SampleColumn[] samples;
   final TextDictionary[] dictionaries;
 
-  /** The texts of the open message: UTF-8 bytes, and the length or {@link #NO_TEXT}. */
-  final byte[][] openTexts;
-
-  final int[] openTextLengths;
   final long[] openIntegers;
   final double[] openNumbers;
+
+  /** The id and the texts of the open message: where their UTF-8 bytes stand. */
+  private byte[] openId;
+
+  private int openIdFrom;
+  private int openIdLength;
+  private final byte[][] openTexts;
+  private final int[] openTextFrom;
+  private final int[] openTextLengths;
 
   private long[] times = new long[1024];
   private int timesEnd;
@@ -48,7 +51,7 @@ final class ColumnBatch {
   private byte[][] bodies = new byte[64][];
   private String[] sources = new String[64];
 
-  private final Map<String, Integer> indexOfKey = new HashMap<>();
+  private final TextDictionary keyCodes = new TextDictionary();
   private final List<String> keys = new ArrayList<>();
 
   ColumnBatch(MessageSpec spec) {
@@ -59,7 +62,8 @@ final class ColumnBatch {
     }
     int texts = spec.texts().size();
     dictionaries = new TextDictionary[texts];
-    openTexts = new byte[texts][TextDictionary.WIDTH];
+    openTexts = new byte[texts][];
+    openTextFrom = new int[texts];
     openTextLengths = new int[texts];
     codes = new int[texts][64];
     for (int i = 0; i < texts; i++) {
@@ -144,7 +148,7 @@ final class ColumnBatch {
     for (TextDictionary dictionary : dictionaries) {
       dictionary.clear();
     }
-    indexOfKey.clear();
+    keyCodes.clear();
     keys.clear();
   }
 
@@ -154,27 +158,36 @@ final class ColumnBatch {
     for (SampleColumn column : samples) {
       column.begin();
     }
+    openIdLength = 0;
     Arrays.fill(openTextLengths, NO_TEXT);
     Arrays.fill(openIntegers, NO_INTEGER);
     Arrays.fill(openNumbers, Double.NaN);
   }
 
   void addTime(long ms) {
-    reserveTime();
-    times[timesNext++] = ms;
-  }
-
-  /** Takes times from an array; returns whether it stopped only for want of room. */
-  boolean takeTimes(SampleParser parser) {
-    reserveTime();
-    timesNext = parser.takeIntegers(times, timesNext);
-    return timesNext == times.length;
-  }
-
-  private void reserveTime() {
     if (timesNext == times.length) {
       times = Arrays.copyOf(times, timesNext * 2);
     }
+    times[timesNext++] = ms;
+  }
+
+  /** The id of the open message, which is its key: UTF-8, read when it is committed. */
+  void openId(byte[] utf8, int from, int length) {
+    openId = utf8;
+    openIdFrom = from;
+    openIdLength = length;
+  }
+
+  /** Whether the open message has an id. */
+  boolean hasId() {
+    return openIdLength > 0;
+  }
+
+  /** A text of the open message: UTF-8, read when it is committed. */
+  void openText(int text, byte[] utf8, int from, int length) {
+    openTexts[text] = utf8;
+    openTextFrom[text] = from;
+    openTextLengths[text] = length;
   }
 
   /** How many times the open message has. */
@@ -201,7 +214,8 @@ final class ColumnBatch {
     }
     for (int i = 0; i < codes.length; i++) {
       int length = openTextLengths[i];
-      codes[i][m] = length == NO_TEXT ? NO_TEXT : dictionaries[i].code(openTexts[i], length);
+      codes[i][m] =
+          length == NO_TEXT ? NO_TEXT : dictionaries[i].code(openTexts[i], openTextFrom[i], length);
     }
     for (int i = 0; i < integers.length; i++) {
       integers[i][m] = openIntegers[i];
@@ -211,24 +225,17 @@ final class ColumnBatch {
     }
     arrivals[m] = arrivalMs;
     offsets[m] = offset;
-    keyIndex[m] = indexOf(key);
+    int index = keyCodes.code(openId, openIdFrom, openIdLength);
+    if (index == keys.size()) {
+      keys.add(key);
+    }
+    keyIndex[m] = index;
   }
 
   /** Keeps what the last message was made of until the batch ends, in case it is refused. */
   void keep(byte[] body, String source) {
     bodies[messages - 1] = body;
     sources[messages - 1] = source;
-  }
-
-  private int indexOf(String key) {
-    Integer known = indexOfKey.get(key);
-    if (known != null) {
-      return known;
-    }
-    int index = keys.size();
-    indexOfKey.put(key, index);
-    keys.add(key);
-    return index;
   }
 
   private void growMessages() {

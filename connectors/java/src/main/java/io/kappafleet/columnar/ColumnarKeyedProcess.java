@@ -12,6 +12,7 @@ import org.apache.flink.api.java.tuple.Tuple5;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.python.PythonOptions;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.runtime.io.network.partition.consumer.InputGate;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
 import org.apache.flink.streaming.api.graph.StreamConfig;
@@ -32,10 +33,10 @@ import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
  * Decodes log records to columns, gives mini-batches of them to a job's Python function with the
  * state of their keys, and sends the rows it returns on.
  *
- * <p>A mini-batch ends at a number of messages, of bytes, after a delay, at a checkpoint barrier, a
- * watermark and the end of input. The function's results must not depend on where. Each key has one
- * row of state and one event-time timer; timers that a watermark fires reach the function together,
- * before the watermark is sent on.
+ * <p>A mini-batch ends at a number of messages, of bytes of them and of their keys' states, after a
+ * delay, at a checkpoint barrier, a watermark and the end of input. The function's results must not
+ * depend on where. Each key has one row of state and one event-time timer; timers that a watermark
+ * fires reach the function together, before the watermark is sent on.
  *
  * <p>It is a direct subclass of Flink's embedded operator, because only such an operator is given
  * the Python configuration when the job graph is made.
@@ -51,6 +52,9 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
 
   /** The same for a function whose keys may each have much state. */
   private static final int MAX_FIRED_WITH_TAILS = 512;
+
+  /** What the state rows and tails of a mini-batch may take: keys with much state make it end. */
+  private static final long MAX_STATE_BYTES = 12 << 20;
 
   /** Rounds of timers at one watermark in which none moved forward, before the job fails. */
   private static final int MAX_IDLE_ROUNDS = 16;
@@ -71,8 +75,7 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
   private transient long[] firedTimes;
   private transient int maxFired;
   private transient int idleRounds;
-  private transient long batchStartedMs;
-  private transient boolean delayPending;
+  private transient BatchTimer timer;
 
   ColumnarKeyedProcess(String specJson) {
     super(new Configuration());
@@ -100,6 +103,12 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     firedTimes = new long[64];
     metrics = new ColumnarMetrics(getMetricGroup());
     timers = getInternalTimerService("columnar", VoidNamespaceSerializer.INSTANCE, this);
+    timer =
+        new BatchTimer(
+            getProcessingTimeService(),
+            spec.limits().maxDelayMs(),
+            this::inputWaits,
+            this::invokeFinishBundle);
     // There is no other way to run this operator, whatever the environment's default is.
     config.set(PythonOptions.PYTHON_EXECUTION_MODE, "thread");
     try {
@@ -150,10 +159,12 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     batch.keep(record.f1, record.f2);
     elementCount = batch.messages();
     if (elementCount == 1) {
-      startDelay();
+      timer.opened();
     }
     Limits limits = spec.limits();
-    if (elementCount >= limits.maxMessages() || batch.bytes() >= limits.maxBytes()) {
+    if (elementCount >= limits.maxMessages()
+        || batch.bytes() >= limits.maxBytes()
+        || rows.room(batch) >= MAX_STATE_BYTES) {
       invokeFinishBundle();
     }
   }
@@ -163,27 +174,15 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     output.collect(new StreamRecord<>(rejects.encode(body, source, offset, arrivalMs, reason)));
   }
 
-  private void startDelay() {
-    batchStartedMs = getProcessingTimeService().getCurrentProcessingTime();
-    if (!delayPending) {
-      delayPending = true;
-      getProcessingTimeService()
-          .registerTimer(batchStartedMs + spec.limits().maxDelayMs(), this::onDelay);
+  /** Whether the network has brought messages that wait to be read; if unknown, they do. */
+  private boolean inputWaits() {
+    InputGate[] gates = getContainingTask().getEnvironment().getAllInputGates();
+    for (InputGate gate : gates) {
+      if (gate.isAvailable()) {
+        return true;
+      }
     }
-  }
-
-  private void onDelay(long ignored) throws Exception {
-    delayPending = false;
-    if (batch.messages() == 0) {
-      return;
-    }
-    long due = batchStartedMs + spec.limits().maxDelayMs();
-    if (getProcessingTimeService().getCurrentProcessingTime() >= due) {
-      invokeFinishBundle();
-    } else {
-      delayPending = true;
-      getProcessingTimeService().registerTimer(due, this::onDelay);
-    }
+    return gates.length == 0;
   }
 
   @Override
@@ -229,6 +228,7 @@ public final class ColumnarKeyedProcess extends AbstractEmbeddedPythonFunctionOp
     metrics.samples.inc(batch.sampleCount());
     metrics.add(result.counters());
     batch.clear();
+    timer.closed();
   }
 
   private void flushTimers() throws IOException {

@@ -80,6 +80,12 @@ final class KeyedRows {
     return (rowBytes + 1L) * keys;
   }
 
+  /** What a call with these messages takes at the least: rows, and the room that tails get. */
+  long room(ColumnBatch batch) {
+    long bytes = bytes(batch.keys().size());
+    return tails == null ? bytes : bytes + tails.room(batch);
+  }
+
   /**
    * Writes the rows, which of them are new, and the tails.
    *

@@ -43,6 +43,13 @@ final class KeyedTails {
     Arrays.fill(lengths, 0, keys, 0);
   }
 
+  /** Bytes of the room that the tails of these messages' keys get beyond what they have. */
+  long room(ColumnBatch batch) {
+    return 8L * growth.fixed() * batch.keys().size()
+        + 8L * growth.perMessage() * batch.messages()
+        + 8L * growth.perSample() * batch.sampleCount();
+  }
+
   /** Notes that what a key has stored from here on is its tail. */
   void take(int key, byte[] value, int from) {
     stored[key] = value;

@@ -19,22 +19,25 @@ final class NumberReader {
     this.max = max == null ? Double.MAX_VALUE : max;
   }
 
-  void readArray(SampleParser parser, SampleColumn column) throws IOException, Reject {
-    while (true) {
-      column.reserve();
-      int from = column.next();
-      int to = parser.takeNumbers(column.numbers(), from);
-      for (int i = from; i < to; i++) {
-        checked(column.numbers()[i], column.added() + i - from);
-      }
-      column.added(to - from);
-      if (to == column.numbers().length) {
-        continue;
-      }
-      JsonToken value = parser.nextToken();
-      if (value == JsonToken.END_ARRAY) {
-        return;
-      }
+  static NumberReader[] ofMessage(MessageSpec spec) {
+    return spec.numbers().stream()
+        .map(f -> new NumberReader(f.name(), f.min(), f.max()))
+        .toArray(NumberReader[]::new);
+  }
+
+  static NumberReader[] ofSamples(MessageSpec spec) {
+    return spec.samples().stream()
+        .map(f -> new NumberReader(f.name(), f.min(), f.max()))
+        .toArray(NumberReader[]::new);
+  }
+
+  /** Whether a number is within the bounds. */
+  boolean accepts(double number) {
+    return number >= min && number <= max;
+  }
+
+  void readArray(JsonParser parser, SampleColumn column) throws IOException, Reject {
+    for (JsonToken value; (value = parser.nextToken()) != JsonToken.END_ARRAY; ) {
       column.add(read(parser, value, column.added()));
     }
   }
@@ -50,7 +53,7 @@ final class NumberReader {
   }
 
   private double checked(double number, int index) throws Reject {
-    if (number >= min && number <= max) {
+    if (accepts(number)) {
       return number;
     }
     throw new Reject(

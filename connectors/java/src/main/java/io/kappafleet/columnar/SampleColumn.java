@@ -62,25 +62,10 @@ final class SampleColumn {
   }
 
   void add(double value) {
-    reserve();
-    numbers[next++] = value;
-  }
-
-  /** Makes room for another number. */
-  void reserve() {
     if (next == numbers.length) {
       numbers = Arrays.copyOf(numbers, next * 2);
     }
-  }
-
-  /** Where in {@link #numbers} the next number belongs. */
-  int next() {
-    return next;
-  }
-
-  /** Counts numbers that were written there. */
-  void added(int count) {
-    next += count;
+    numbers[next++] = value;
   }
 
   void add(byte flag) {

@@ -5,8 +5,8 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
 /**
- * UTF-8: looks for bytes that never occur in it, and encodes the characters of a JSON text into a
- * small buffer of a fixed size.
+ * UTF-8: looks for bytes that never occur in it, checks sequences of bytes, and encodes the
+ * characters of a JSON text into a small buffer of a fixed size.
  */
 final class Utf8 {
   /** The text does not fit. */
@@ -47,6 +47,25 @@ final class Utf8 {
             | (long) LONGS.get(bytes, from + 16)
             | (long) LONGS.get(bytes, from + 24);
     return (all & HIGH_BITS) == 0;
+  }
+
+  /** The bytes of the character of several bytes that starts there; 0 if it is not well-formed. */
+  static int sequence(byte[] bytes, int at) {
+    int lead = bytes[at] & 0xFF;
+    int size = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    if (size == 0 || at + size > bytes.length) {
+      return 0;
+    }
+    int point = lead & 0xFF >> size + 1;
+    for (int i = 1; i < size; i++) {
+      if ((bytes[at + i] & 0xC0) != 0x80) {
+        return 0;
+      }
+      point = point << 6 | bytes[at + i] & 0x3F;
+    }
+    boolean overlong = size == 3 && point < 0x800 || size == 4 && point < 0x10000;
+    boolean surrogate = point >= 0xD800 && point < 0xE000;
+    return overlong || surrogate || point > 0x10FFFF ? 0 : size;
   }
 
   /**

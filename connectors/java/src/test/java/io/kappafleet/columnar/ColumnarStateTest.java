@@ -157,6 +157,17 @@ class ColumnarStateTest {
         .hasMessageContaining("a tail of -1 words for key v1");
   }
 
+  /** 16 keys of 100,000 words each are more than the 12 MB that the state of a call may take. */
+  @Test
+  void keysWithMuchRoomEndAMiniBatch() throws Exception {
+    try (Operator operator = Operator.open("Ample")) {
+      for (int i = 0; i < 20; i++) {
+        operator.drive("v" + i, T, 1, 0);
+      }
+      assertThat(operator.harness.numKeyedStateEntries()).isEqualTo(16);
+    }
+  }
+
   @Test
   void anUpgradeAddsATailOrChangesIt() throws Exception {
     assertThat(upgraded("Counting", "RecentFromCounting"))
