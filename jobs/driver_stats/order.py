@@ -35,6 +35,7 @@ from jobs.driver_stats.kernel import (
     who,
 )
 from jobs.driver_stats.layout import (
+    FOLDS,
     LIVE_HEADING,
     LIVE_PLACE,
     LIVE_SPEED,
@@ -46,6 +47,7 @@ from jobs.driver_stats.layout import (
     WHO_SHIFT,
     WHO_WORDS,
 )
+from jobs.driver_stats.parts import hour_end
 from jobs.driver_stats.tails import (
     BOX_N,
     BOX_WORDS,
@@ -312,14 +314,17 @@ def advance(p, states, lanes, lane_words, watermark, tails, rows, timers, deleti
 
 
 @njit
-def next_timers(states, timers):
+def next_timers(states, held, timers):
     """The next timer of every key after ``fold``: the end of the minute of its newest sample.
 
-    It is enough that a timer comes once a minute: what is still open then gets its own from ``advance``.
+    It is enough that a timer comes once a minute: what is still open then gets its own from ``advance``. Parts that
+    are held back must be sent when their hour closes.
     """
     for k in range(len(states)):
         newest = states[k]["newest_t"]
         timers[k] = NONE if newest == NONE else newest - newest % MINUTE_MS + MINUTE_MS - 1
+        if held[k]["sums"][FOLDS] > 0 and (newest == NONE or hour_end(held[k]) < timers[k]):
+            timers[k] = hour_end(held[k])
 
 
 @njit
