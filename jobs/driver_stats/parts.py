@@ -18,14 +18,14 @@ HOUR_MS = 3_600_000
 
 
 @njit
-def hold_back(held, parts, count, sent, now_ms, hold_ms):
+def hold_back(states, parts, count, sent, now_ms, hold_ms):
     """Adds parts to those that are held back.
 
     A part that takes something back is sent at once, and all that is held before it: a window never holds less than
     nothing.
 
     Args:
-        held: HELD records, one per key; updated in place.
+        states: STATE records, one per key; what is held is updated in place.
         parts: PART_ROW records of any keys.
         count: how many there are.
         sent: gets the parts to be sent; has room for twice as many.
@@ -38,7 +38,7 @@ def hold_back(held, parts, count, sent, now_ms, hold_ms):
     n = 0
     for i in range(count):
         part = parts[i]
-        h = held[part["key"]]
+        h = states[part["key"]]["held"]
         if h["sums"][FOLDS] > 0 and not _belongs(h, part):
             n = _send(h, part["key"], sent, n)
         if _takes_back(part):
@@ -56,11 +56,12 @@ def hold_back(held, parts, count, sent, now_ms, hold_ms):
 
 
 @njit
-def release_all(held, sent, n):
+def release_all(states, sent, n):
     """Sends what is held back of every key, behind the ``n`` parts that are in ``sent``; returns how many there are."""
-    for key in range(len(held)):
-        if held[key]["sums"][FOLDS] > 0:
-            n = _send(held[key], key, sent, n)
+    for key in range(len(states)):
+        h = states[key]["held"]
+        if h["sums"][FOLDS] > 0:
+            n = _send(h, key, sent, n)
     return n
 
 

@@ -132,9 +132,9 @@ class VehicleOperator:
         counters = np.zeros(len(self.counters), np.int64)
         call = self._call(b.states, b.tails, b.store, counters)
         rejects = self._fold(columns, messages, call, b.is_new)
-        self._hold_back(b.states["held"], everything=False)
+        self._hold_back(b.states, everything=False)
         timers = np.empty(len(b.states), np.int64)
-        order.next_timers(b.states, b.states["held"], timers)
+        order.next_timers(b.states, timers)
         return Result(timers=timers, outputs=self._rows.outputs(), counters=counters, rejects=rejects)
 
     def timers(self, b: TimerBatch) -> Result:
@@ -146,24 +146,24 @@ class VehicleOperator:
         done = 0
         while True:
             done = order.advance(
-                self._parameters, call.states, call.lanes, call.lane_words, b.watermark, call.tails,
+                self._parameters, call.states, call.lane_words, b.watermark, call.tails,
                 self._rows.rows, timers, deletions, done,
             )  # fmt: skip
             if done == len(b.states):
-                self._hold_back(b.states["held"], everything=True)
+                self._hold_back(b.states, everything=True)
                 return Result(timers=timers, deletions=deletions, outputs=self._rows.outputs())
             self._rows.grow()
 
-    def _hold_back(self, held: NDArray[Any], *, everything: bool) -> None:
+    def _hold_back(self, states: NDArray[Any], *, everything: bool) -> None:
         """Lets the drivers' windows have few parts: see parts.py. ``everything``: of these keys nothing is held."""
         made = self._rows.of(PARTS)
         if not len(made) and not everything:
             return
-        sent = np.zeros(2 * len(made) + len(held) * everything, PART_ROW)
+        sent = np.zeros(2 * len(made) + len(states) * everything, PART_ROW)
         now_ms = time.time_ns() // 1_000_000
-        count = parts.hold_back(held, made, len(made), sent, now_ms, self._hold_ms)
+        count = parts.hold_back(states, made, len(made), sent, now_ms, self._hold_ms)
         if everything:
-            count = parts.release_all(held, sent, count)
+            count = parts.release_all(states, sent, count)
         self._rows.replace(PARTS, sent[:count])
 
     def _call(
@@ -197,7 +197,7 @@ class VehicleOperator:
         lost: dict[int, int] = {}
         while True:
             code = order.fold(
-                self._parameters, columns, messages, call.states, call.lanes, call.lane_words, is_new, call.tails,
+                self._parameters, columns, messages, call.states, call.lane_words, is_new, call.tails,
                 self._rows.rows, cursor, copies,
                 call.counters,
             )  # fmt: skip
