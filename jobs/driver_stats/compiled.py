@@ -47,12 +47,11 @@ def njit(function: Callable[..., Any], *, inlined: bool = False) -> Callable[...
     before = config.CACHE_DIR
     config.CACHE_DIR = _FOLDER or before
     try:
-        compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True, forceinline=inlined, _nrt=False)(
-            function
-        )
+        compiled: Callable[..., Any] = numba.njit(forceinline=inlined, **_OPTIONS)(function)
     finally:
         config.CACHE_DIR = before
     return compiled
 
 
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
 _FOLDER = _cache_folder()

@@ -125,7 +125,7 @@ def decode(stored: bytes) -> list[Seam]:
         def taken(dtype: Any, number: int) -> NDArray[Any]:
             nonlocal at
             # As words: a copy of records goes field by field.
-            found = np.frombuffer(data, np.int64, number, at).copy().view(dtype)
+            found: NDArray[Any] = np.frombuffer(data, np.int64, number, at).copy().view(dtype)
             at += found.nbytes
             return found
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import numba
 import pytest
 
 from jobs.driver_stats import heads, kernel, order, parts, tails, warm_up
+from jobs.driver_stats.compiled import config
 from tests.driver_stats.harness import VehicleHarness, cut_into
 
 T0 = 1_700_000_000_000
@@ -25,7 +25,7 @@ def compiled() -> dict[str, Any]:
     }
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 def test_a_batch_of_many_vehicles_needs_no_other_types_than_the_warm_up() -> None:
     """Arrays of one element are contiguous whatever their strides, which once hid that those of a job are not."""
     warm_up.main()
