@@ -9,8 +9,8 @@ that runs on beyond the head are moved by the difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,18 +65,26 @@ class _Touched:
     minutes: int = 0
 
 
+def scratch_rows(p: Parameters) -> Sequence[RowBuffer]:
+    """The rows of two runs, and of what is still open after each."""
+    return [RowBuffer(p, 64) for _ in range(4)]
+
+
 @dataclass(slots=True)
 class Backlog:
-    """Works on the keys of one call."""
+    """Works on the keys of one call.
+
+    Attributes:
+        p: parameters of the kernel.
+        call: what the call works on.
+        keep_ms: how much older than the newest sample a seam may be.
+        scratch: room for two runs of a head, made once for all calls: see ``scratch_rows``.
+    """
 
     p: Parameters
     call: Call
     keep_ms: int
-    _scratch: list[RowBuffer] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Makes room for two runs of a head."""
-        self._scratch = [RowBuffer(self.p, 64) for _ in range(4)]
+    scratch: Sequence[RowBuffer]
 
     # ------------------------------------------------------------ filing
 
@@ -164,7 +172,7 @@ class Backlog:
         before = int(words[base + RAW_FIRST])
         last = int(words[int(raws_at(words, base)) + (before + previewed - 1) * RAW_WORDS])
         v["previewed"] = 0
-        unseen = self._scratch[0]
+        unseen = self.scratch[0]
         while True:
             unseen.clear()
             code = order.release(
@@ -212,7 +220,7 @@ class Backlog:
         again["corrected_to"] = max(int(s["corrected_to"]), int(head[-1, 0]))
         _carry_emissions(again, s)
         _publish_again(again)
-        nothing = Run(self._scratch[1].cleared(), self._scratch[3].cleared(), context)
+        nothing = Run(self.scratch[1].cleared(), self.scratch[3].cleared(), context)
         # Rows that the preview began are void until they come again.
         self._emit(
             difference(
@@ -421,7 +429,7 @@ class Backlog:
         self, context: Lane, head: NDArray[np.int64], entries: NDArray[np.int64], key: int, scratch: int
     ) -> Run:
         """The rows of a head folded after a lane, its last part included, and the lane after it."""
-        rows = self._scratch[scratch].cleared()
+        rows = self.scratch[scratch].cleared()
         lane = context.copy()
         done = 0
         while True:
@@ -432,7 +440,7 @@ class Backlog:
                 break
             rows.grow()
         kernel.emit_part(lane[0], key, rows.rows)
-        still_open = self._scratch[scratch + 2].cleared()
+        still_open = self.scratch[scratch + 2].cleared()
         kernel.publish(self.p, lane[0].copy(), key, NEVER_MS, still_open.rows)
         return Run(rows, still_open, lane)
 
@@ -440,7 +448,7 @@ class Backlog:
         self, lane: Lane, head: NDArray[np.int64], entries: NDArray[np.int64]
     ) -> tuple[Lane, bool] | None:
         """How the trip that is open in a lane ends in a head: the lane then, and whether by standing; None if not."""
-        rows = self._scratch[0].cleared()
+        rows = self.scratch[0].cleared()
         after = lane.copy()
         for n in range(len(head)):
             before = after.copy()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from pyflink.common import Types
-from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimerService
 from pyflink.datastream.state import MapStateDescriptor
 
 from connectors.rows import FrameEncoder, Value
@@ -53,28 +53,27 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._too_old = runtime_context.get_metrics_group().counter("parts_too_old")
 
     def process_element(self, value: tuple[str, bytes], ctx: KeyedProcessFunction.Context) -> Iterable[bytes]:
-        """Folds one part in."""
-        driver_id = value[0]
-        part = windows.read_part(value[1])
-        watermark = ctx.timer_service().current_watermark()
+        """Folds one part in. Each call into the state or the timers is one into Java: there are as few as can be."""
+        driver_id, row = value
+        part = windows.read_part(row)
+        timers = ctx.timer_service()
+        watermark = timers.current_watermark()
         hour, day = windows.hour_start(part.minute_start), windows.day_start(part.minute_start)
         if day + DAY_MS + self._keep_ms <= watermark:
             # Its windows were forgotten: a row made of this part alone would be wrong.
             self._too_old.inc()
-            return
+            return ()
+        changed = []
         if hour + HOUR_MS + self._keep_ms > watermark:
             stored = self._hours.get(hour)
-            sums = WindowSums.from_bytes(stored) if stored is not None else WindowSums()
-            sums.add(part.sums, part.max_kmh)
-            self._hours.put(hour, sums.to_bytes())
-            yield from self._note(ctx, HOUR, hour, hour + HOUR_MS, stored is None, watermark, driver_id)
+            self._hours.put(hour, windows.folded(stored, part.sums, part.max_kmh))
+            changed.append((HOUR, hour, hour + HOUR_MS, stored is None))
         stored = self._days.get(day)
-        fleets: dict[str, bytes] = pickle.loads(stored) if stored is not None else {}
-        fleet = WindowSums.from_bytes(fleets[part.fleet_id]) if part.fleet_id in fleets else WindowSums()
-        fleet.add(part.sums, part.max_kmh)
-        fleets[part.fleet_id] = fleet.to_bytes()
+        fleets = _fleets(stored)
+        fleets[part.fleet_id] = windows.folded(fleets.get(part.fleet_id), part.sums, part.max_kmh)
         self._days.put(day, pickle.dumps(fleets))
-        yield from self._note(ctx, DAY, day, day + DAY_MS, stored is None, watermark, driver_id)
+        changed.append((DAY, day, day + DAY_MS, stored is None))
+        return self._note(timers, changed, watermark, driver_id)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[bytes]:
         """Writes what the clock or the watermark asks for, and forgets what is too old."""
@@ -111,28 +110,31 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
                 (self._hours if kind == HOUR else self._days).remove(start)
 
     def _note(
-        self,
-        ctx: KeyedProcessFunction.Context,
-        kind: str,
-        start: int,
-        end: int,
-        is_new: bool,
-        watermark: int,
-        driver_id: str,
-    ) -> Iterator[bytes]:
-        """Sees to it that a changed window is written: by its own timer, by the clock, or now if it is late."""
-        timers = ctx.timer_service()
-        if is_new:
-            if end - 1 > watermark:
-                timers.register_event_time_timer(end - 1)
-            elif self._keep_ms < FOR_EVER_MS:
-                timers.register_event_time_timer(end + self._keep_ms)
+        self, timers: TimerService, changed: list[tuple[str, int, int, bool]], watermark: int, driver_id: str
+    ) -> Iterable[bytes]:
+        """Sees to it that changed windows are written: by their own timers, by the clock, or now if they are late.
+
+        Args:
+            timers: of the driver.
+            changed: kind, start, end, and whether it is new.
+            watermark: event time in ms.
+            driver_id: the driver.
+        """
+        late: list[bytes] = []
+        for kind, start, end, is_new in changed:
+            if is_new:
+                if end - 1 > watermark:
+                    timers.register_event_time_timer(end - 1)
+                elif self._keep_ms < FOR_EVER_MS:
+                    timers.register_event_time_timer(end + self._keep_ms)
+            if self._emit_every_ms is not None:
+                self._changed.put(f"{kind}:{start}", start)
+            elif end - 1 <= watermark:
+                late += self._rows(kind, start, driver_id, True)
         if self._emit_every_ms is not None:
-            self._changed.put(f"{kind}:{start}", start)
             now = time.time_ns() // 1_000_000
             timers.register_processing_time_timer(now - now % self._emit_every_ms + self._emit_every_ms)
-        elif end - 1 <= watermark:
-            yield from self._rows(kind, start, driver_id, True)
+        return late
 
     def _rows(self, kind: str, start: int, driver_id: str, final: bool) -> Iterator[bytes]:
         """The rows of one window as it stands; a final one counts as the next revision from then on."""
@@ -147,7 +149,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
                 sums.finals += 1
                 self._hours.put(start, sums.to_bytes())
             return
-        fleets: dict[str, bytes] = pickle.loads(self._days.get(start))
+        fleets = _fleets(self._days.get(start))
         total = WindowSums()
         for fleet_id, data in fleets.items():
             fleet = WindowSums.from_bytes(data)
@@ -166,6 +168,11 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         )  # fmt: skip
         if final:
             self._days.put(start, pickle.dumps(fleets))
+
+
+def _fleets(stored: bytes | None) -> dict[str, bytes]:
+    """A day's sums by fleet."""
+    return pickle.loads(stored) if stored is not None else {}
 
 
 class _RowEncoder:

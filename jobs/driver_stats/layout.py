@@ -93,7 +93,22 @@ LANE = np.dtype(
 )
 LANE_WORDS = LANE.itemsize // 8
 
-STATE_VERSION = 2
+STATE_VERSION = 3
+
+# What the drivers' windows have not been told yet of past minutes (parts.py); sums without folds are none.
+HELD = np.dtype(
+    [
+        ("driver", "<i8", (TEXT_WORDS,)),
+        ("fleet", "<i8", (TEXT_WORDS,)),
+        # the newest minute in it; all lie in one hour
+        ("minute_start", "<i8"),
+        ("sums", "<i8", (ACCUMULATORS,)),
+        ("max_kmh", "<f8"),
+        # when a part was sent last, by the clock
+        ("sent_ms", "<i8"),
+    ],
+    align=True,
+)
 
 # Stretches of batches that were seen without a gap: [first seq, last seq] with t[0] in [from_t, to_t].
 STRETCHES = 4
@@ -126,6 +141,7 @@ STATE = np.dtype(
         ("seen_last", "<i8", (STRETCHES,)),
         ("seen_from_t", "<i8", (STRETCHES,)),
         ("seen_to_t", "<i8", (STRETCHES,)),
+        ("held", HELD),
     ],
     align=True,
 )
@@ -225,7 +241,7 @@ LIVE_ROW = np.dtype(
     ]
 )
 
-# A driver's share of a vehicle's minute since the last one sent: deltas, which the driver's windows add up.
+# A driver's share of a vehicle's minutes in one hour since the last one sent: deltas; the driver's windows add them up.
 PART_ROW = np.dtype(
     [
         ("key", "<i4"),

@@ -35,6 +35,7 @@ from jobs.driver_stats.kernel import (
     who,
 )
 from jobs.driver_stats.layout import (
+    FOLDS,
     LIVE_HEADING,
     LIVE_PLACE,
     LIVE_SPEED,
@@ -46,6 +47,7 @@ from jobs.driver_stats.layout import (
     WHO_SHIFT,
     WHO_WORDS,
 )
+from jobs.driver_stats.parts import hour_end
 from jobs.driver_stats.tails import (
     BOX_N,
     BOX_WORDS,
@@ -84,7 +86,7 @@ MESSAGE, SAMPLE, INDEX, OPENED, IS_COPY, TAKEN = range(6)
 
 
 @njit
-def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, cursor, copies, counters):
+def fold(p, columns, messages, states, lane_words, is_new, tails, rows, cursor, copies, counters):
     """Folds a mini-batch into the states of its vehicles.
 
     Args:
@@ -92,8 +94,7 @@ def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, c
         columns: Columns of all messages, one message after the other.
         messages: Messages; ``driver`` and ``fleet`` index ``texts``, rows of 8 words.
         states: STATE records, one per key; updated in place.
-        lanes: their lanes.
-        lane_words: the same as words.
+        lane_words: the same as words; their lanes come first.
         is_new: per key, whether its state is blank; cleared at its first sample.
         tails: Tails of the keys.
         rows: Rows; filled from rows.counts on.
@@ -109,7 +110,7 @@ def fold(p, columns, messages, states, lanes, lane_words, is_new, tails, rows, c
         cursor[MESSAGE] = m
         key = messages.key_index[m]
         v = states[key]
-        s = lanes[key]
+        s = v["lane"]
         if is_new[key]:
             blank(v, s)
             is_new[key] = False
@@ -259,14 +260,13 @@ def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
 
 
 @njit
-def advance(p, states, lanes, lane_words, watermark, tails, rows, timers, deletions, start):
+def advance(p, states, lane_words, watermark, tails, rows, timers, deletions, start):
     """Publishes what the watermark has closed: no sample with a time <= watermark is expected any more.
 
     Args:
         p: Parameters.
         states: STATE records whose timers fired; updated in place.
-        lanes: their lanes.
-        lane_words: the same as words.
+        lane_words: the same as words; their lanes come first.
         watermark: event time in ms.
         tails: Tails of the keys.
         rows: Rows; filled from rows.counts on.
@@ -281,7 +281,7 @@ def advance(p, states, lanes, lane_words, watermark, tails, rows, timers, deleti
         if nearly_full(p, rows):
             return k
         v = states[k]
-        s = lanes[k]
+        s = v["lane"]
         timers[k] = NONE
         if v["newest_t"] == NONE:
             deletions[k] = True
@@ -315,11 +315,14 @@ def advance(p, states, lanes, lane_words, watermark, tails, rows, timers, deleti
 def next_timers(states, timers):
     """The next timer of every key after ``fold``: the end of the minute of its newest sample.
 
-    It is enough that a timer comes once a minute: what is still open then gets its own from ``advance``.
+    It is enough that a timer comes once a minute: what is still open then gets its own from ``advance``. Parts that
+    are held back must be sent when their hour closes.
     """
     for k in range(len(states)):
-        newest = states[k]["newest_t"]
+        newest, h = states[k]["newest_t"], states[k]["held"]
         timers[k] = NONE if newest == NONE else newest - newest % MINUTE_MS + MINUTE_MS - 1
+        if h["sums"][FOLDS] > 0:
+            timers[k] = hour_end(h) if newest == NONE else min(timers[k], hour_end(h))
 
 
 @njit

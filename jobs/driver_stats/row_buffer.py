@@ -59,6 +59,14 @@ class RowBuffer:
         self.rows[kind][self.rows.counts[kind]] = row
         self.rows.counts[kind] += 1
 
+    def replace(self, kind: int, rows: NDArray[Any]) -> None:
+        """Sets others in the place of the rows of one kind."""
+        self.rows.counts[kind] = 0
+        while len(rows) > self._capacity:
+            self.grow()
+        self.rows[kind][: len(rows)] = rows
+        self.rows.counts[kind] = len(rows)
+
     def outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         """Key indexes and rows of each output that has any."""
         found = {}

@@ -65,20 +65,31 @@ STATE_1 = np.dtype(
 )
 
 
+STATE_2_BYTES = 1216
+"""Version 2 is version 3 without its end: what is held back of the drivers' parts. A tail may follow."""
+STATE_3_BYTES = 1440
+
+
 def upgraded(version: int, row: bytes) -> bytes:
-    """A state row of an older version as a STATE record.
+    """A state row of an older version as a STATE record, and behind it the tail if there is one.
 
     Version 1 had no order buffer: its vehicles begin with nothing waiting and no seam, so a backlog from before the
-    savepoint can't be placed.
+    savepoint can't be placed. Version 2 held no parts back.
 
     Raises:
         ValueError: the version is not known here.
     """
-    if version != 1 or len(row) != STATE_1.itemsize:
-        raise ValueError(
-            f"the savepoint holds vehicle states of layout version {version} with {len(row)} bytes, which this job "
-            "does not know"
-        )
+    if version == 1 and len(row) == STATE_1.itemsize:
+        return _of_1(row)
+    if version == 2 and len(row) >= STATE_2_BYTES:
+        return row[:STATE_2_BYTES] + bytes(STATE_3_BYTES - STATE_2_BYTES) + row[STATE_2_BYTES:]
+    raise ValueError(
+        f"the savepoint holds vehicle states of layout version {version} with {len(row)} bytes, which this job "
+        "does not know"
+    )
+
+
+def _of_1(row: bytes) -> bytes:
     old = np.frombuffer(row, STATE_1)[0]
     state = np.zeros(1, STATE)
     v, lane = state[0], state["lane"][0]

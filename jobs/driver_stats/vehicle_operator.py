@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
-from jobs.driver_stats import layout, order
-from jobs.driver_stats.backlog import Backlog, Call
-from jobs.driver_stats.kernel import Columns, Messages, Parameters
-from jobs.driver_stats.layout import LANE_WORDS, NONE, TEXT_WORDS
+from jobs.driver_stats import layout, order, parts
+from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
+from jobs.driver_stats.kernel import PARTS, Columns, Messages, Parameters
+from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, TEXT_WORDS
 from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
 from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
 from jobs.driver_stats.settings import Settings
@@ -82,9 +83,12 @@ class VehicleOperator:
         settings = Settings.model_validate(given["settings"])
         self._parameters = kernel_parameters(settings, given["live"])
         self._keep_ms = settings.keep_ms() or NEVER_MS
+        # Open hours and days are not written more often, so no part is needed more often; files have no open ones.
+        self._hold_ms = round(settings.live.emit_s * 1000) if given["live"] else NEVER_MS
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
         self._rows = RowBuffer(self._parameters, 4096)
+        self._scratch = scratch_rows(self._parameters)
 
     def upgrade(self, version: int, row: bytes) -> bytes:
         """A state row of an older layout in the present one.
@@ -128,6 +132,7 @@ class VehicleOperator:
         counters = np.zeros(len(self.counters), np.int64)
         call = self._call(b.states, b.tails, b.store, counters)
         rejects = self._fold(columns, messages, call, b.is_new)
+        self._hold_back(b.states, everything=False)
         timers = np.empty(len(b.states), np.int64)
         order.next_timers(b.states, timers)
         return Result(timers=timers, outputs=self._rows.outputs(), counters=counters, rejects=rejects)
@@ -141,12 +146,25 @@ class VehicleOperator:
         done = 0
         while True:
             done = order.advance(
-                self._parameters, call.states, call.lanes, call.lane_words, b.watermark, call.tails,
+                self._parameters, call.states, call.lane_words, b.watermark, call.tails,
                 self._rows.rows, timers, deletions, done,
             )  # fmt: skip
             if done == len(b.states):
+                self._hold_back(b.states, everything=True)
                 return Result(timers=timers, deletions=deletions, outputs=self._rows.outputs())
             self._rows.grow()
+
+    def _hold_back(self, states: NDArray[Any], *, everything: bool) -> None:
+        """Lets the drivers' windows have few parts: see parts.py. ``everything``: of these keys nothing is held."""
+        made = self._rows.of(PARTS)
+        if not len(made) and not everything:
+            return
+        sent = np.zeros(2 * len(made) + len(states) * everything, PART_ROW)
+        now_ms = time.time_ns() // 1_000_000
+        count = parts.hold_back(states, made, len(made), sent, now_ms, self._hold_ms)
+        if everything:
+            count = parts.release_all(states, sent, count)
+        self._rows.replace(PARTS, sent[:count])
 
     def _call(
         self, states: NDArray[Any], tails: KeyTails, store: KeyStore, counters: NDArray[np.int64]
@@ -173,13 +191,13 @@ class VehicleOperator:
         self, columns: Columns, messages: Messages, call: Call, is_new: NDArray[Any]
     ) -> list[tuple[int, str]]:
         """Folds all messages; returns those of which samples could not be placed, with the reason."""
-        backlog = Backlog(self._parameters, call, self._keep_ms)
+        backlog = Backlog(self._parameters, call, self._keep_ms, self._scratch)
         cursor = np.zeros(6, np.int64)
         copies = np.zeros(len(messages.lengths), np.bool_)
         lost: dict[int, int] = {}
         while True:
             code = order.fold(
-                self._parameters, columns, messages, call.states, call.lanes, call.lane_words, is_new, call.tails,
+                self._parameters, columns, messages, call.states, call.lane_words, is_new, call.tails,
                 self._rows.rows, cursor, copies,
                 call.counters,
             )  # fmt: skip

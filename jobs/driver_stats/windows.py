@@ -10,6 +10,7 @@ import math
 import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import add
 from typing import NamedTuple
 
 from jobs.driver_stats.layout import (
@@ -46,8 +47,8 @@ class Part(NamedTuple):
 
 def read_part(row: bytes) -> Part:
     """Reads a record of layout.PART_ROW."""
-    _, _, fleet, minute_start, _, *sums, max_kmh = _PART.unpack(row)
-    return Part(fleet.rstrip(b"\0").decode(), minute_start, tuple(sums), max_kmh)
+    values = _PART.unpack(row)
+    return Part(values[2].rstrip(b"\0").decode(), values[3], values[5:-1], values[-1])
 
 
 @dataclass(slots=True)
@@ -107,6 +108,18 @@ class WindowSums:
     def write_us(self, window_end_ms: int, final: bool) -> int:
         """The upsert's write time: grows with what the window contains, never with a clock."""
         return window_end_ms * 1000 + 2 * self.sums[FOLDS] + int(final)
+
+
+def folded(stored: bytes | None, sums: tuple[int, ...], max_kmh: float) -> bytes:
+    """A window in the form that is kept with one more part in it: what ``WindowSums`` does, in a third of the time."""
+    if stored is None or len(stored) != _SUMS.size:
+        window = WindowSums() if stored is None else WindowSums.from_bytes(stored)
+        window.add(sums, max_kmh)
+        return window.to_bytes()
+    *before, top, finals, corrected = _SUMS.unpack(stored)
+    if max_kmh == max_kmh and not top >= max_kmh:
+        top = max_kmh
+    return _SUMS.pack(*map(add, before, sums), top, finals, corrected or min(sums) < 0)
 
 
 def hour_start(ms: int) -> int:

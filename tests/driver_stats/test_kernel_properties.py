@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jobs.driver_stats.windows import HOUR_MS
 from tests.driver_stats.drives import displaced, drive, with_backlog
 from tests.driver_stats.harness import VehicleHarness, comparable, cut_into, run
 
@@ -74,13 +75,12 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 def driver_totals(harness: VehicleHarness) -> dict[tuple[str, int], list[int]]:
-    """What the drivers' windows add up, by driver and minute."""
+    """What the drivers' windows add up, by driver and hour."""
     totals: dict[tuple[str, int], list[int]] = {}
     for part in harness.rows["part"]:
-        mine = totals.setdefault((part["driver"], part["minute_start"]), [0] * len(part["sums"]))
-        totals[part["driver"], part["minute_start"]] = [
-            a + b for a, b in zip(mine, part["sums"], strict=True)
-        ]
+        hour = (part["driver"], part["minute_start"] // HOUR_MS)
+        mine = totals.setdefault(hour, [0] * len(part["sums"]))
+        totals[hour] = [a + b for a, b in zip(mine, part["sums"], strict=True)]
     return totals
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from jobs.driver_stats.layout import STATE_VERSION
 from jobs.driver_stats.vehicle_operator import VehicleOperator
+from jobs.driver_stats.windows import HOUR_MS
 from tests.driver_stats.harness import Row, Tables, VehicleHarness
 from tests.driver_stats.savepoints.kept import STATES, Kept, States, decoded
 
@@ -86,7 +87,12 @@ def _upgraded(kept: Kept, states: States) -> VehicleHarness:
     harness = VehicleHarness(kept.settings)
     for vehicle, row in states.rows.items():
         new = row if states.state_version == STATE_VERSION else _upgrade(harness, states.state_version, row)
-        harness.states[vehicle] = np.frombuffer(new, harness.operator.state_dtype)[0].copy()
+        size = harness.operator.state_dtype.itemsize
+        harness.states[vehicle] = np.frombuffer(new[:size], harness.operator.state_dtype)[0].copy()
+        if len(new) > size:
+            harness.keys.tails[vehicle] = np.frombuffer(new[size:], np.int64).copy()
+        if states.store.get(vehicle):
+            harness.keys.store[vehicle] = states.store[vehicle]
         if vehicle in states.timers:
             harness.timers[vehicle] = states.timers[vehicle]
     return harness
@@ -110,7 +116,7 @@ def _comparable(row: Row) -> Row:
 
 
 def _parts(harness: VehicleHarness) -> Sums:
-    """What the drivers' windows were told, added up by vehicle, driver, minute and accumulator."""
+    """What the drivers' windows were told, added up by vehicle, driver, hour and accumulator."""
     return _added(
         ((row["vehicle_id"], row["driver"], row["minute_start"]), row["sums"]) for row in harness.rows["part"]
     )
@@ -122,8 +128,8 @@ def _sums(states: States) -> Sums:
 
 def _added(parts: Iterable[tuple[tuple[str, str, int], Iterable[int]]]) -> Sums:
     added: Sums = Counter()
-    for key, sums in parts:
+    for (vehicle, driver, minute), sums in parts:
         for index, value in enumerate(sums):
             if value:
-                added[*key, index] += value
+                added[vehicle, driver, minute // HOUR_MS, index] += value
     return added

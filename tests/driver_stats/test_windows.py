@@ -44,6 +44,16 @@ def test_sums_survive_flinks_state(parts, finals):
     assert (again.to_bytes(), again.metrics()) == (sums.to_bytes(), sums.metrics())
 
 
+@given(PARTS, st.lists(st.integers(-5, 5), min_size=layout.ACCUMULATORS, max_size=layout.ACCUMULATORS))
+def test_a_part_folded_into_bytes_is_a_part_added(parts, last):
+    stored = None
+    sums = WindowSums()
+    for part, max_kmh in [*parts, (tuple(last), math.nan)]:
+        sums.add(part, max_kmh)
+        stored = windows.folded(stored, part, max_kmh)
+        assert stored == sums.to_bytes()
+
+
 @given(PARTS)
 def test_more_samples_or_being_final_make_a_later_write_time(parts):
     sums = WindowSums()

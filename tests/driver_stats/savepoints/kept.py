@@ -121,14 +121,16 @@ class States:
 
     Attributes:
         state_version: their layout version.
-        rows: the state row of each vehicle.
+        rows: the state row of each vehicle, and behind it its tail, if that layout has one.
         timers: the timer of each vehicle that has one.
+        store: what each vehicle has in its store.
         parts: the sums of parts sent so far by vehicle, driver and minute.
     """
 
     state_version: int
     rows: Mapping[str, bytes]
     timers: Mapping[str, int]
+    store: Mapping[str, bytes]
     parts: Mapping[tuple[str, str, int], Sequence[int]]
 
     @classmethod
@@ -139,6 +141,7 @@ class States:
             found["state_version"],
             {vehicle: bytes.fromhex(each["row"]) for vehicle, each in found["vehicles"].items()},
             {v: each["timer"] for v, each in found["vehicles"].items() if each["timer"] is not None},
+            {v: bytes.fromhex(each["store"]) for v, each in found["vehicles"].items() if "store" in each},
             {(part["vehicle"], part["driver"], part["minute"]): part["sums"] for part in found["parts"]},
         )
 
@@ -146,7 +149,13 @@ class States:
         """Writes ``states.json``, one vehicle or part per line."""
         vehicles = (
             f"    {json.dumps(vehicle)}: "
-            + json.dumps({"timer": _timer(self.timers.get(vehicle, NO_TIMER)), "row": row.hex()})
+            + json.dumps(
+                {
+                    "timer": _timer(self.timers.get(vehicle, NO_TIMER)),
+                    "row": row.hex(),
+                    "store": self.store.get(vehicle, b"").hex(),
+                }
+            )
             for vehicle, row in self.rows.items()
         )
         parts = (

@@ -101,8 +101,13 @@ def _states(kept: Kept) -> States:
             (row["vehicle_id"], row["driver"], row["minute_start"]), [0] * len(row["sums"])
         )
         sums[:] = [a + b for a, b in zip(sums, row["sums"], strict=True)]
+    tails = {vehicle: tail.tobytes() for vehicle, tail in harness.keys.tails.items()}
     return States(
-        STATE_VERSION, {v: row.tobytes() for v, row in harness.states.items()}, harness.timers, parts
+        STATE_VERSION,
+        {vehicle: row.tobytes() + tails.get(vehicle, b"") for vehicle, row in harness.states.items()},
+        harness.timers,
+        harness.keys.store,
+        parts,
     )
 
 

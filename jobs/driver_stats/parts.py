@@ -1,0 +1,118 @@
+"""Holds parts back, so that the drivers' windows get few of them however fast the log is read.
+
+The kernel makes a part of every vehicle's every minute. What comes next is slow beside it, and needs them only by
+the hour: parts of one driver, fleet and hour are added up in the vehicle's state, and sent when the next one is
+another's, when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for a while.
+A vehicle at the pace of the clock so sends each minute as before.
+"""
+
+from __future__ import annotations
+
+import math
+
+from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.kernel import MINUTE_MS
+from jobs.driver_stats.layout import ACCUMULATORS, FOLDS, TEXT_WORDS
+
+HOUR_MS = 3_600_000
+
+
+@njit
+def hold_back(states, parts, count, sent, now_ms, hold_ms):
+    """Adds parts to those that are held back.
+
+    A part that takes something back is sent at once, and all that is held before it: a window never holds less than
+    nothing.
+
+    Args:
+        states: STATE records, one per key; what is held is updated in place.
+        parts: PART_ROW records of any keys.
+        count: how many there are.
+        sent: gets the parts to be sent; has room for twice as many.
+        now_ms: the clock; it decides when parts come, never what they add up to.
+        hold_ms: a vehicle from which so long nothing was sent sends at once.
+
+    Returns:
+        The number of parts to be sent.
+    """
+    n = 0
+    for i in range(count):
+        part = parts[i]
+        h = states[part["key"]]["held"]
+        if h["sums"][FOLDS] > 0 and not _belongs(h, part):
+            n = _send(h, part["key"], sent, n)
+        if _takes_back(part):
+            if h["sums"][FOLDS] > 0:
+                n = _send(h, part["key"], sent, n)
+            _join(h, part)
+            n = _send(h, part["key"], sent, n)
+            h["sent_ms"] = 0
+            continue
+        _join(h, part)
+        if now_ms - h["sent_ms"] >= hold_ms or now_ms < h["sent_ms"]:
+            n = _send(h, part["key"], sent, n)
+            h["sent_ms"] = now_ms
+    return n
+
+
+@njit
+def release_all(states, sent, n):
+    """Sends what is held back of every key, behind the ``n`` parts that are in ``sent``; returns how many there are."""
+    for key in range(len(states)):
+        h = states[key]["held"]
+        if h["sums"][FOLDS] > 0:
+            n = _send(h, key, sent, n)
+    return n
+
+
+@njit
+def hour_end(h):
+    """The last millisecond of the hour that is held back."""
+    return h["minute_start"] - h["minute_start"] % HOUR_MS + HOUR_MS - 1
+
+
+@njit
+def _belongs(h, part):
+    same = h["minute_start"] // HOUR_MS == part["minute_start"] // HOUR_MS
+    for w in range(TEXT_WORDS):
+        same = same and h["driver"][w] == part["driver"][w] and h["fleet"][w] == part["fleet"][w]
+    return same
+
+
+@njit
+def _takes_back(part):
+    below = False
+    for a in range(ACCUMULATORS):
+        below = below or part["sums"][a] < 0
+    return below
+
+
+@njit
+def _join(h, part):
+    if h["sums"][FOLDS] == 0:
+        for w in range(TEXT_WORDS):
+            h["driver"][w] = part["driver"][w]
+            h["fleet"][w] = part["fleet"][w]
+        h["minute_start"] = part["minute_start"]
+        h["max_kmh"] = math.nan
+    h["minute_start"] = max(h["minute_start"], part["minute_start"])
+    for a in range(ACCUMULATORS):
+        h["sums"][a] += part["sums"][a]
+    if part["max_kmh"] == part["max_kmh"] and not h["max_kmh"] >= part["max_kmh"]:
+        h["max_kmh"] = part["max_kmh"]
+
+
+@njit
+def _send(h, key, sent, n):
+    part = sent[n]
+    part["key"] = key
+    for w in range(TEXT_WORDS):
+        part["driver"][w] = h["driver"][w]
+        part["fleet"][w] = h["fleet"][w]
+    part["minute_start"] = h["minute_start"]
+    part["event_ms"] = h["minute_start"] + MINUTE_MS - 1
+    for a in range(ACCUMULATORS):
+        part["sums"][a] = h["sums"][a]
+        h["sums"][a] = 0
+    part["max_kmh"] = h["max_kmh"]
+    return n + 1
