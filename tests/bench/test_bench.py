@@ -69,7 +69,7 @@ def test_input_has_what_the_statistics_are_about(ours: Tables) -> None:
     assert found["driver_day"] > VEHICLES
 
 
-@pytest.mark.parametrize("module", ["bench.bytewax_peer", "bench.pyflink_peer"])
+@pytest.mark.parametrize("module", ["bench.bytewax_peer", "bench.pyflink_peer", "bench.java_peer"])
 def test_peer_computes_the_same_tables(module: str, source: Path, ours: Tables, tmp_path: Path) -> None:
     compare(ours, read_peer(run(module, source, tmp_path / "tables")), module)
 
