@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,11 @@ class Program:
 
     Example::
 
-        with Program("ReadStreams", host="127.0.0.1", ...) as reader:
+        with Program("ReadStreams", {"host": "127.0.0.1", ...}) as reader:
             for line in reader.lines(): ...
     """
 
-    def __init__(self, name: str, *, heap: str | None = "1g", **options: object) -> None:
+    def __init__(self, name: str, options: Mapping[str, object], heap: str = "1g") -> None:
         self._name = name
         words = [f"{key}={value}" for key, value in options.items()]
         self._command = command(name, *words, heap=heap)
@@ -109,12 +109,10 @@ class Program:
         Raises:
             UserError: it ended with an error, or printed nothing.
         """
-        found: Told | None = None
-        for found in self.lines():
-            pass
-        if found is None:
+        told = list(self.lines())
+        if not told:
             raise UserError(f"{self._name} printed nothing; see {self._log}")
-        return found
+        return told[-1]
 
 
 def _compile(lib: Path) -> None:

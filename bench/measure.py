@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class Measured:
 
     Attributes:
         wall_s: the whole process, start-up and end included.
+        read_s: from a quarter of the input to its end.
+        read_cpu_s: processor time of all its processes in that span.
         steady_s: from a quarter of the input to the last row written.
         steady_cpu_s: processor time of all its processes in that span.
         cpu_s: processor time of all its processes.
@@ -42,6 +45,8 @@ class Measured:
     steady_s: float
     steady_cpu_s: float
     cpu_s: float
+    read_s: float
+    read_cpu_s: float
 
     def per_second(self, count: int) -> float:
         """Of ``count`` messages or samples of the whole input, how many a second in the steady span."""
@@ -52,26 +57,49 @@ class Measured:
         return count * (1 - WARM_UP) / max(self.steady_cpu_s, 1e-3)
 
 
-def measure(module: str, source: Path, folder: Path, log: Path) -> Measured:
-    """Runs ``python -m MODULE SOURCE FOLDER``.
+def measure(
+    module: str,
+    source: Path,
+    folder: Path,
+    log: Path,
+    *,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    only_reading: bool = False,
+    looked: Callable[[], object] = lambda: None,
+) -> Measured:
+    """Runs ``python -m MODULE SOURCE FOLDER ARGUMENT...``.
 
     Args:
         module: the engine's.
         source: its input; must take it long enough to be watched.
         folder: where it writes; must not exist.
         log: gets what it prints.
+        arguments: more of them.
+        environment: over that of this process.
+        only_reading: end it once all of the input is read, whatever is not written yet.
+        looked: called at each look at it.
 
     Raises:
         RunFailed: it ended with an error, took too long, or could not be watched.
     """
-    command = [sys.executable, "-m", module, str(source), str(folder)]
+    command = [sys.executable, "-m", module, str(source), str(folder), *arguments]
     watch = _Watch(source)
     with log.open("wb") as output:
         begin, begin_epoch = time.monotonic(), time.time()
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **(environment or {})},
+        )
         try:
             while process.poll() is None:
                 watch.look(process.pid, time.monotonic() - begin)
+                looked()
+                if only_reading and watch.all_read:
+                    return watch.measured(time.monotonic() - begin, time.monotonic() - begin)
                 if time.monotonic() - begin > TIME_LIMIT_S:
                     raise RunFailed(f"{' '.join(command)} was not done after {TIME_LIMIT_S:.0f} s; see {log}")
                 time.sleep(POLL_S)
@@ -126,6 +154,11 @@ class _Watch:
                 position = self._size if position else 0  # the file was closed
         self._seen.append((now, position, sum(self._cpu.values())))
 
+    @property
+    def all_read(self) -> bool:
+        """Whether it has come to the end of the input."""
+        return bool(self._seen) and self._seen[-1][1] >= self._size
+
     def measured(self, wall: float, written: float) -> Measured:
         """What was seen.
 
@@ -142,7 +175,13 @@ class _Watch:
         else:
             raise RunFailed("the input was read faster than one can watch: give a larger one")
         end_cpu = next((cpu for now, _, cpu in self._seen if now >= written), self._seen[-1][2])
-        return Measured(wall, written - start, end_cpu - start_cpu, self._seen[-1][2])
+        last = self._seen[-1]
+        read, read_cpu = next(
+            ((now, cpu) for now, position, cpu in self._seen if position >= self._size), (last[0], last[2])
+        )
+        return Measured(
+            wall, written - start, end_cpu - start_cpu, last[2], read - start, read_cpu - start_cpu
+        )
 
     def _find(self, pid: int) -> None:
         """Looks for the process that has opened the input, and notes all there are."""
