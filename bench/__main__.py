@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import engine, figures, keys, plots, report
+from bench import engine, figures, keys, pathway_env, plots, report
 from bench.engine import RESULTS
 from bench.figures import Figure, Section
 from bench.measure import RunFailed
@@ -66,9 +66,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("stopped", style="red")
         return 130
-    sections = {
-        mode: (new | before)[mode] if mode not in new else new[mode] for mode in MODES if mode in new | before
-    }
+    sections = {mode: (before | new)[mode] for mode in MODES if mode in before | new}
     found = [
         each
         for mode, one in new.items()
@@ -102,6 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, help="live: samples published a second")
     parser.add_argument("--minutes", type=float, help="live: for how long")
     parser.add_argument("--parallelism", type=int, default=2, help="of the job on servers (default 2)")
+    parser.add_argument("--pathway", action="store_true", help="engine: install Pathway, and measure it too")
     parser.add_argument("--plots", action="store_true", help="draw docs/bench-*.png")
     given = parser.parse_args()
     unknown = set(given.modes) - set(MODES)
@@ -139,7 +138,11 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> dict[str, Sect
     rounds = given.rounds or sizes.rounds
     if "engine" in wanted:
         samples: Sequence[int] = given.samples or sorted(engine.SECONDS)
-        add("engine", lambda: engine.run(progress, samples, rounds, given.quick))
+        if given.pathway:
+            progress.stage("installing Pathway (1.3 GB) the first time")
+            pathway_env.install()
+        among = engine.engines(pathway_env.python())
+        add("engine", lambda: engine.run(progress, samples, rounds, given.quick, among))
     if "keys" in wanted:
         vehicles: Sequence[int] = given.vehicles or keys.VEHICLES[: 3 if given.quick else None]
         add("keys", lambda: (keys.run(progress, vehicles, 1, given.quick), {}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,13 +37,13 @@ class Engine:
         name: for people and in figures.
         module: started as ``python -m MODULE INPUT FOLDER``.
         size: index into SECONDS: which length of input it gets.
-        per_message: samples per message at which it is measured; empty: at all.
+        interpreter: the Python that runs it.
     """
 
     name: str
     module: str
     size: int
-    per_message: tuple[int, ...] = ()
+    interpreter: str = sys.executable
 
     @property
     def key(self) -> str:
@@ -56,6 +57,16 @@ ENGINES = (
     Engine("plain PyFlink", "bench.pyflink_peer", 2),
     Engine("Java by hand", "bench.java_peer", 0),
 )
+
+PATHWAY = "Pathway"
+
+
+def engines(pathway: Path | None) -> tuple[Engine, ...]:
+    """All of them; Pathway only with the interpreter of its environment."""
+    if pathway is None:
+        return ENGINES
+    return (*ENGINES, Engine(PATHWAY, "bench.pathway_peer", 1, str(pathway)))
+
 
 VEHICLES = 1000
 # Seconds of driving of 1,000 vehicles by samples per message: for ours and Java, for bytewax, for PyFlink, which would
@@ -76,7 +87,7 @@ class Runs:
 
 
 def run(
-    progress: Progress, samples: Sequence[int], rounds: int, quick: bool, engines: Sequence[Engine] = ENGINES
+    progress: Progress, samples: Sequence[int], rounds: int, quick: bool, among: Sequence[Engine] = ENGINES
 ) -> tuple[list[Figure], dict[str, Any]]:
     """Measures everything and checks that all computed the same.
 
@@ -89,30 +100,29 @@ def run(
     RESULTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kappafleet-bench-") as scratch:
         for n in samples:
-            runs, agreed = _alternate(progress, n, rounds, quick, engines, Path(scratch))
+            runs, agreed = _alternate(progress, n, rounds, quick, among, Path(scratch))
             figures += _figures(n, runs)
             checked[str(n)] = agreed
     return figures, {"the same from all engines": checked}
 
 
 def _alternate(
-    progress: Progress, n: int, rounds: int, quick: bool, engines: Sequence[Engine], scratch: Path
+    progress: Progress, n: int, rounds: int, quick: bool, among: Sequence[Engine], scratch: Path
 ) -> tuple[Runs, dict[str, float]]:
     divisor = QUICK_SHARE if quick else 1
     workloads = [Workload(n, seconds // divisor, VEHICLES) for seconds in SECONDS[n]]
     for workload in workloads:
         progress.stage(f"input: {workload.file_name}")
         cached(workload, INPUTS)
-    taking_part = [each for each in engines if not each.per_message or n in each.per_message]
-    ours = next(each for each in engines if each.name == OURS)
+    ours = next(each for each in among if each.name == OURS)
     runs = Runs()
     expected: dict[Workload, Tables] = {}
-    for size in sorted({each.size for each in taking_part} - {ours.size}):
+    for size in sorted({each.size for each in among} - {ours.size}):
         progress.stage(f"{n} samples a message: our tables of input {size + 1}")
         expected[workloads[size]] = _one(ours, workloads[size], scratch, runs, count=False)[1]
     agreed: dict[str, float] = {}
     for number in range(rounds):
-        for engine in taking_part:
+        for engine in among:
             workload = workloads[engine.size]
             progress.stage(f"{n} samples a message, round {number + 1} of {rounds}: {engine.name}")
             result, tables = _one(engine, workload, scratch, runs, count=True)
@@ -145,6 +155,7 @@ def _one(
         cached(workload, INPUTS),
         folder,
         RESULTS / f"{engine.key}.log",
+        interpreter=engine.interpreter,
         environment={GC_LOG: str(collections)},
         looked=sizes.look,
     )

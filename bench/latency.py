@@ -105,7 +105,9 @@ def _measure(feed: Program, session: Session, progress: Progress) -> tuple[list[
             rows = session.execute(query, (ids,)).all()
             now_ms = time.time() * 1000
             warm = asked - begin > WARM_UP_S
-            found += _changes(seen, rows, now_ms) if warm else _changes(seen, rows, now_ms)[:0]
+            ages = _changes(seen, rows, now_ms)
+            if warm:
+                found += ages
             queries.append(time.monotonic() - asked)
             if asked - told > 1:
                 told = asked

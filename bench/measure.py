@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from kappafleet.places import project_root
+
 WARM_UP = 0.25
 POLL_S = 0.02
 TIME_LIMIT_S = 900.0
@@ -64,6 +66,7 @@ def measure(
     log: Path,
     *,
     arguments: Sequence[str] = (),
+    interpreter: str = sys.executable,
     environment: Mapping[str, str] | None = None,
     only_reading: bool = False,
     looked: Callable[[], object] = lambda: None,
@@ -76,6 +79,7 @@ def measure(
         folder: where it writes; must not exist.
         log: gets what it prints.
         arguments: more of them.
+        interpreter: the Python that runs it.
         environment: over that of this process.
         only_reading: end it once all of the input is read, whatever is not written yet.
         looked: called at each look at it.
@@ -83,7 +87,7 @@ def measure(
     Raises:
         RunFailed: it ended with an error, took too long, or could not be watched.
     """
-    command = [sys.executable, "-m", module, str(source), str(folder), *arguments]
+    command = [interpreter, "-m", module, str(source), str(folder), *arguments]
     watch = _Watch(source)
     with log.open("wb") as output:
         begin, begin_epoch = time.monotonic(), time.time()
@@ -92,7 +96,7 @@ def measure(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "PYTHONPATH": _import_path(), **(environment or {})},
         )
         try:
             while process.poll() is None:
@@ -111,6 +115,11 @@ def measure(
         raise RunFailed(f"{module} failed ({process.returncode}): {' '.join(last)}; see {log}")
     written = max((file.stat().st_mtime for file in _tables(folder)), default=0.0) - begin_epoch
     return watch.measured(wall, written)
+
+
+def _import_path() -> str:
+    """This checkout first: an engine may have an environment of its own, which does not know it."""
+    return os.pathsep.join([str(project_root()), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ _COLOURS = {
     "bytewax": "#3d8fd1",
     "plain-PyFlink": "#9a6fd0",
     "Java-by-hand": "#4a9e5c",
+    "Pathway": "#c9a227",
     "heap": "#e0662f",
     "rocksdb": "#3d8fd1",
 }
@@ -26,6 +27,7 @@ _NAMES = {
     "bytewax": "bytewax",
     "plain-PyFlink": "plain PyFlink",
     "Java-by-hand": "Java by hand, nothing durable",
+    "Pathway": "Pathway, batch mode",
     "heap": "state on the heap",
     "rocksdb": "state in RocksDB",
 }

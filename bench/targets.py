@@ -66,6 +66,7 @@ def _engines() -> list[Row]:
     peers = {
         "bytewax": "bytewax",
         "plain-PyFlink": "plain PyFlink",
+        "Pathway": "Pathway, batch mode",
         "Java-by-hand": "Java by hand, no checkpoints",
     }
     return [_engine(n, peer, key, wanted.get((n, key))) for n in (1, 20, 100) for key, peer in peers.items()]
