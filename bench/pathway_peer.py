@@ -15,7 +15,8 @@ import msgspec
 import pathway as pw  # type: ignore[import-not-found, unused-ignore]
 
 from bench.plain_records import Part, Telemetry, Vehicle, Windows
-from bench.plain_stats import VehicleStatistics, add_part, finish_driver
+from bench.plain_stats import VehicleStatistics
+from bench.plain_windows import add_part, finish_driver
 from bench.vehicle_key import vehicle_of
 from jobs.driver_stats.settings import Settings
 

@@ -20,7 +20,8 @@ from pyflink.datastream.state import ValueStateDescriptor
 
 from bench.flink import settings, use_own_flink
 from bench.plain_records import Part, Telemetry, Vehicle, Windows
-from bench.plain_stats import VehicleStatistics, add_part, finish_driver
+from bench.plain_stats import VehicleStatistics
+from bench.plain_windows import add_part, finish_driver
 from bench.vehicle_key import vehicle_of
 from jobs.driver_stats.settings import Settings
 
