@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import engine, figures, keys, pathway_env, plots, report
+from bench.cluster_job import JobOptions
 from bench.engine import RESULTS
 from bench.figures import Figure, Section
 from bench.measure import RunFailed
@@ -101,6 +102,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="live: for how long")
     parser.add_argument("--parallelism", type=int, default=2, help="of the job on servers (default 2)")
     parser.add_argument("--pathway", action="store_true", help="engine: install Pathway, and measure it too")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="over conf/, on servers",
+    )
     parser.add_argument("--plots", action="store_true", help="draw docs/bench-*.png")
     given = parser.parse_args()
     unknown = set(given.modes) - set(MODES)
@@ -162,20 +171,21 @@ def _on_servers(
 ) -> Callable[[], Result]:
     from bench import drain, latency, live, publish, sink
 
+    options = JobOptions(given.parallelism, tuple(given.overrides))
     if mode == "publish":
         return lambda: (publish.run(servers, progress, sizes.publish_messages), {})
     if mode == "sink":
         return lambda: (sink.run(servers, progress, sizes.sink_rows, sizes.rounds), {})
     if mode == "drain":
         messages = given.messages or sizes.drain_messages
-        return lambda: (drain.run(servers, progress, messages, given.parallelism), {})
+        return lambda: (drain.run(servers, progress, messages, options), {})
     if mode == "latency":
-        return lambda: (latency.run(servers, progress, sizes.latency_s, given.parallelism), {})
+        return lambda: (latency.run(servers, progress, sizes.latency_s, options), {})
 
     def run_live() -> Result:
         rate = given.rate or sizes.live_samples_per_s
         seconds = given.minutes * 60 if given.minutes else sizes.live_s
-        measured, seen = live.run(servers, progress, rate, seconds, given.parallelism)
+        measured, seen = live.run(servers, progress, rate, seconds, options)
         return measured, {"behind": [[round(each.at, 1), each.published, each.taken] for each in seen]}
 
     return run_live

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,16 @@ from kappafleet.stack.flink import rest
 from kappafleet.stack.stack import Stack
 
 ENDED = ("FINISHED", "CANCELED", "FAILED")
-VEHICLES = "vehicles"
-"""Begin of the name of the operator keyed by vehicle."""
+VEHICLES, TABLES = "vehicles", "tables"
+"""Begins of the names of the operator keyed by vehicle, and of the sink."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How jobs are submitted: on so many slots, with parameters over those of conf/."""
+
+    parallelism: int = 2
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +41,12 @@ class Memory:
 class ClusterJob:
     """One submission; cancelled when the block ends."""
 
-    def __init__(
-        self, servers: Stack, source: str, sink: str, parallelism: int, overrides: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, servers: Stack, streams: Sequence[str], keyspace: str, options: JobOptions) -> None:
         self._servers = servers
-        self._source = source
-        self._sink = sink
-        self._parallelism = parallelism
-        self._overrides = list(overrides)
-        self._vertex = ""
+        ports = servers.ports
+        self._source = f"rabbitmq://{LOOPBACK}:{ports.stream}?streams={','.join(streams)}"
+        self._sink = f"cassandra://{LOOPBACK}:{ports.cql}/{keyspace}"
+        self._options = options
         self.job_id = ""
 
     def __enter__(self) -> ClusterJob:
@@ -48,8 +54,8 @@ class ClusterJob:
             JOB,
             self._source,
             self._sink,
-            self._overrides,
-            parallelism=self._parallelism,
+            list(self._options.overrides),
+            parallelism=self._options.parallelism,
             home=self._servers.home,
             port_offset=self._servers.ports.offset,
         )
@@ -87,15 +93,15 @@ class ClusterJob:
             reason = str(entries[0].get("stacktrace", "")).strip().splitlines() or ["?"]
             raise ServerError(f"the job failed while it was measured: {reason[0]}")
 
-    def messages_in(self) -> int:
-        """Messages that the operator keyed by vehicle has taken so far; as of up to 2 s ago."""
+    def records_in(self, operator: str = VEHICLES) -> int:
+        """Records that an operator has taken so far, that of the messages by default; as of up to 2 s ago."""
         found = rest(self._servers.ports, f"jobs/{self.job_id}")
         if found is None:
             return 0
         return sum(
             int(vertex["metrics"]["read-records"])
             for vertex in found["vertices"]
-            if vertex["name"].startswith(VEHICLES)
+            if vertex["name"].startswith(operator)
         )
 
     def checkpoints(self) -> dict[str, float]:
@@ -109,6 +115,10 @@ class ClusterJob:
             "bytes": float(newest.get("state_size", 0)),
             "ms": float(newest.get("end_to_end_duration", 0)),
         }
+
+    def gc_share(self, before: Memory, seconds: float) -> float:
+        """Time in collections of garbage since a moment, of all time of a TaskManager that works."""
+        return (self.memory().gc_ms - before.gc_ms) / 1000 / seconds / self._options.parallelism
 
     def memory(self) -> Memory:
         """Garbage collection in all TaskManagers since their start."""
@@ -147,7 +157,7 @@ class Meter:
 
     def look(self) -> int:
         """Takes one look."""
-        count = self._job.messages_in()
+        count = self._job.records_in()
         if not self.seen or count != self.seen[-1][1]:
             self.seen.append((time.monotonic(), count))
         return count

@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
-from bench.cluster_job import ClusterJob, Meter
+from bench.cluster_job import TABLES, ClusterJob, JobOptions, Meter
 from bench.figures import Figure, figure
 from bench.outputs import Different
 from bench.progress import Progress
-from bench.servers import stream_address, streams, tables
+from bench.servers import streams, tables
 from bench.traffic import publisher, read_bare
 from kappafleet.stack.stack import Stack
 
@@ -41,9 +41,10 @@ class Drained:
     mean_per_s: float
     warm_per_s: float
     gc_share: float
+    upserts_per_message: float
 
 
-def run(servers: Stack, progress: Progress, messages: int, parallelism: int) -> list[Figure]:
+def run(servers: Stack, progress: Progress, messages: int, options: JobOptions) -> list[Figure]:
     """Fills, reads with the bare client, drains."""
     messages -= messages % VEHICLES
     with streams(EXCHANGE) as names, tables(KEYSPACE) as session:
@@ -57,10 +58,11 @@ def run(servers: Stack, progress: Progress, messages: int, parallelism: int) -> 
             f"drain  bare stream client {bare_per_s:,.0f} messages/s ({bare_warm:,.0f} in its second half), "
             f"{total / bare['chunks']:.0f} messages to a chunk"
         )
-        done = _drain(servers, progress, session, names, messages, filled, parallelism)
+        done = _drain(servers, progress, session, names, messages, filled, options)
         progress.tell(
             f"drain  {messages:,} messages in {done.seconds:.1f} s: {done.mean_per_s:,.0f} messages/s, "
-            f"{done.warm_per_s:,.0f} once warm; all samples are in Cassandra, once"
+            f"{done.warm_per_s:,.0f} once warm, {done.upserts_per_message:.2f} upserts a message; all samples are in "
+            "Cassandra, once"
         )
     return [
         figure("drain/mean_messages_per_s", "messages/s", done.mean_per_s),
@@ -69,6 +71,7 @@ def run(servers: Stack, progress: Progress, messages: int, parallelism: int) -> 
         figure("drain/bare_client_warm_messages_per_s", "messages/s", bare_warm),
         figure("drain/share_of_bare_client", "", done.warm_per_s / bare_warm),
         figure("drain/gc_share", "of the time", done.gc_share, "less"),
+        figure("drain/upserts_per_message", "upserts", done.upserts_per_message, "less"),
         figure("drain/messages", "messages", messages, None),
     ]
 
@@ -108,12 +111,9 @@ def _drain(
     names: Sequence[str],
     messages: int,
     last_minute_ms: int,
-    parallelism: int,
+    options: JobOptions,
 ) -> Drained:
-    address = stream_address(servers)
-    source = f"rabbitmq://{address['host']}:{address['port']}?streams={','.join(names)}"
-    sink = f"cassandra://{address['host']}:{servers.ports.cql}/{KEYSPACE}"
-    with ClusterJob(servers, source, sink, parallelism) as job:
+    with ClusterJob(servers, names, KEYSPACE, options) as job:
         job.await_running()
         begin, before = time.monotonic(), job.memory()
         meter = Meter(job)
@@ -131,18 +131,19 @@ def _drain(
                 job.check()
                 next_look = time.monotonic() + 2
             time.sleep(0.1)
-        end, after = time.monotonic(), job.memory()
+        seconds = time.monotonic() - begin
+        gc_share, upserts = job.gc_share(before, seconds), job.records_in(TABLES)
         job.check()
     found = _samples(session, last_minute_ms)
     if found != messages:
         raise Different(f"drain: {messages:,} samples were published, Cassandra's minutes hold {found:,}")
     _no_rejects(session)
-    seconds = end - begin
     return Drained(
         seconds,
         messages / seconds,
         _warm(meter.seen, messages),
-        (after.gc_ms - before.gc_ms) / 1000 / seconds / parallelism,
+        gc_share,
+        upserts / messages,
     )
 
 

@@ -25,9 +25,11 @@ from bench.progress import Progress
 from bench.traffic import INPUTS
 
 VEHICLES = (1_000, 10_000, 100_000, 1_000_000)
-MESSAGES = 600_000
+MESSAGES = 2_000_000
 TURNS = 3
 """Each vehicle has at least so many messages."""
+LEAST_STATE = 64
+"""Bytes of a vehicle; a checkpoint of less was made before the vehicles came."""
 MOST_ON_THE_HEAP = 100_000
 MOST_TO_THE_END = 100_000
 QUICK_SHARE = 4
@@ -78,7 +80,7 @@ def _measure(
         counted = crowd.messages * (1 - WARM_UP)
         rates.append(counted / result.read_s)
         costs.append(result.read_cpu_s / counted * 1e6)
-        if checkpoints.sizes:
+        if max(checkpoints.sizes, default=0) > LEAST_STATE * crowd.vehicles:
             sizes.append(max(checkpoints.sizes))
     path = f"keys/{crowd.vehicles}/{backend}"
     figures = [

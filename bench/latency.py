@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 import numpy as np
 from cassandra.cluster import Session
 
-from bench.cluster_job import ClusterJob
+from bench.cluster_job import ClusterJob, JobOptions
 from bench.figures import Figure, figure
 from bench.java_tools import Program
 from bench.outputs import Different
 from bench.progress import Progress
-from bench.servers import stream_address, streams, tables
+from bench.servers import streams, tables
 from bench.traffic import publisher
 from kappafleet.errors import UserError
 from kappafleet.stack.stack import Stack
@@ -37,26 +37,26 @@ MANY = 100
 
 
 def run(
-    servers: Stack, progress: Progress, seconds: float, parallelism: int, rate: float = RATE
+    servers: Stack, progress: Progress, seconds: float, options: JobOptions, rate: float = RATE
 ) -> list[Figure]:
     """Publishes at a rate and reads rows meanwhile."""
-    with streams(EXCHANGE) as names, tables(KEYSPACE) as session:
-        address = stream_address(servers)
-        source = f"rabbitmq://{address['host']}:{address['port']}?streams={','.join(names)}"
-        sink = f"cassandra://{address['host']}:{servers.ports.cql}/{KEYSPACE}"
-        with ClusterJob(servers, source, sink, parallelism) as job:
-            job.await_running()
-            feed = publisher(
-                servers,
-                names,
-                samples=1,
-                vehicles=VEHICLES,
-                messages=int(rate * (WARM_UP_S + seconds)),
-                rate=rate,
-                period_ms=VEHICLES / rate * 1000,
-            )
-            found, query_ms, late_ms = _measure(feed, session, progress)
-            job.check()
+    with (
+        streams(EXCHANGE) as names,
+        tables(KEYSPACE) as session,
+        ClusterJob(servers, names, KEYSPACE, options) as job,
+    ):
+        job.await_running()
+        feed = publisher(
+            servers,
+            names,
+            samples=1,
+            vehicles=VEHICLES,
+            messages=int(rate * (WARM_UP_S + seconds)),
+            rate=rate,
+            period_ms=VEHICLES / rate * 1000,
+        )
+        found, query_ms, late_ms = _measure(feed, session, progress)
+        job.check()
     if len(found) < MANY:
         raise Different(f"latency: only {len(found)} rows changed while they were watched")
     values = np.array(found)

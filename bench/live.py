@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bench.cluster_job import ClusterJob
+from bench.cluster_job import ClusterJob, JobOptions
 from bench.drain import vehicle_id
 from bench.figures import Figure, figure
 from bench.java_tools import Program, Told
 from bench.outputs import Different
 from bench.progress import Progress
-from bench.servers import stream_address, streams, tables
+from bench.servers import streams, tables
 from bench.traffic import publisher
 from kappafleet.errors import UserError
 from kappafleet.stack.stack import Stack
@@ -56,15 +56,12 @@ class Behind:
 
 
 def run(
-    servers: Stack, progress: Progress, samples_per_s: float, seconds: float, parallelism: int
+    servers: Stack, progress: Progress, samples_per_s: float, seconds: float, options: JobOptions
 ) -> tuple[list[Figure], list[Behind]]:
     """Publishes at a rate for some time beside the job."""
     rate = samples_per_s / SAMPLES
     with streams(EXCHANGE) as names, tables(KEYSPACE) as session:
-        address = stream_address(servers)
-        source = f"rabbitmq://{address['host']}:{address['port']}?streams={','.join(names)}"
-        sink = f"cassandra://{address['host']}:{servers.ports.cql}/{KEYSPACE}"
-        with ClusterJob(servers, source, sink, parallelism) as job:
+        with ClusterJob(servers, names, KEYSPACE, options) as job:
             job.await_running()
             feed = publisher(
                 servers,
@@ -78,7 +75,7 @@ def run(
             before = job.memory()
             begin = time.monotonic()
             seen = _watch(feed, job, progress, samples_per_s)
-            after, took = job.memory(), time.monotonic() - begin
+            gc_share = job.gc_share(before, time.monotonic() - begin)
             job.check()
             steady = [each for each in seen if each.at >= WARM_UP_S]
             if len(steady) < 4:
@@ -111,9 +108,7 @@ def run(
         figure("live/processed_samples_per_s", "samples/s", taken),
         figure("live/behind_s", "s", [each.messages / rate for each in steady], "less"),
         figure("live/flat", "1 = yes", float(flat)),
-        figure(
-            "live/gc_share", "of the time", (after.gc_ms - before.gc_ms) / 1000 / took / parallelism, "less"
-        ),
+        figure("live/gc_share", "of the time", gc_share, "less"),
         figure("live/checkpoint_ms", "ms", checkpoint["ms"], "less"),
     ], seen
 
@@ -131,7 +126,7 @@ def _watch(feed: Program, job: ClusterJob, progress: Progress, samples_per_s: fl
             if not told.line:
                 continue
             # Flink's figure is up to 2 s old, the publisher's up to 1 s: what is shown is rather too large.
-            seen.append(Behind(time.monotonic() - begin, int(told.line["published"]), job.messages_in()))
+            seen.append(Behind(time.monotonic() - begin, int(told.line["published"]), job.records_in()))
             progress.stage(
                 f"live at {samples_per_s:,.0f} samples/s: {seen[-1].published:,} messages published, "
                 f"{seen[-1].messages:,} behind"

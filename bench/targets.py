@@ -117,6 +117,7 @@ ROWS: tuple[Row, ...] = (
         theirs="drain/bare_client_warm_messages_per_s",
         target=Target("drain/warm_messages_per_s", ">=", 700_000, ">= 700,000"),
     ),
+    Row("upserts a message in the drain", "drain/upserts_per_message", ".3f"),
     Row(
         "live, samples/s",
         "live/processed_samples_per_s",
