@@ -18,7 +18,7 @@ from typing import Any
 from bench import inside
 from bench.figures import Figure, figure
 from bench.generate import Workload, cached
-from bench.measure import WARM_UP, Measured, measure
+from bench.measure import Measured, measure
 from bench.ours import GC_LOG
 from bench.outputs import Tables, compare, read_ours, read_peer, totals
 from bench.progress import Progress
@@ -38,12 +38,14 @@ class Engine:
         module: started as ``python -m MODULE INPUT FOLDER``.
         size: index into SECONDS: which length of input it gets.
         interpreter: the Python that runs it.
+        batch: see :func:`bench.measure.measure`.
     """
 
     name: str
     module: str
     size: int
     interpreter: str = sys.executable
+    batch: bool = False
 
     @property
     def key(self) -> str:
@@ -65,7 +67,7 @@ def engines(pathway: Path | None) -> tuple[Engine, ...]:
     """All of them; Pathway only with the interpreter of its environment."""
     if pathway is None:
         return ENGINES
-    return (*ENGINES, Engine(PATHWAY, "bench.pathway_peer", 1, str(pathway)))
+    return (*ENGINES, Engine(PATHWAY, "bench.pathway_peer", 1, str(pathway), batch=True))
 
 
 VEHICLES = 1000
@@ -156,6 +158,7 @@ def _one(
         folder,
         RESULTS / f"{engine.key}.log",
         interpreter=engine.interpreter,
+        batch=engine.batch,
         environment={GC_LOG: str(collections)},
         looked=sizes.look,
     )
@@ -182,7 +185,7 @@ def _figures(n: int, runs: Runs) -> list[Figure]:
         workload = runs.given[key]
         own = [each.per_second(workload.messages) for each in measured]
         path = f"engine/{n}/{key}"
-        starts = [each.wall_s - each.steady_s / (1 - WARM_UP) for each in measured]
+        starts = [each.wall_s - each.steady_s / each.share for each in measured]
         found += [
             figure(f"{path}/messages_per_s", "messages/s", own),
             figure(f"{path}/samples_per_s", "samples/s", [value * n for value in own]),

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.plain_records import STARTED
 from kappafleet.places import project_root
 
 WARM_UP = 0.25
@@ -38,7 +39,9 @@ class Measured:
         wall_s: the whole process, start-up and end included.
         read_s: from a quarter of the input to its end.
         read_cpu_s: processor time of all its processes in that span.
-        steady_s: from a quarter of the input to the last row written.
+        share: of the input that belongs to steady_s.
+        steady_s: from a quarter of the input to the last row written; of an engine that takes all of its input before
+            it computes, from its begin.
         steady_cpu_s: processor time of all its processes in that span.
         cpu_s: processor time of all its processes.
     """
@@ -49,14 +52,15 @@ class Measured:
     cpu_s: float
     read_s: float
     read_cpu_s: float
+    share: float = 1 - WARM_UP
 
     def per_second(self, count: int) -> float:
         """Of ``count`` messages or samples of the whole input, how many a second in the steady span."""
-        return count * (1 - WARM_UP) / self.steady_s
+        return count * self.share / self.steady_s
 
     def per_cpu_second(self, count: int) -> float:
         """The same for each second of processor time."""
-        return count * (1 - WARM_UP) / max(self.steady_cpu_s, 1e-3)
+        return count * self.share / max(self.steady_cpu_s, 1e-3)
 
 
 def measure(
@@ -69,6 +73,7 @@ def measure(
     interpreter: str = sys.executable,
     environment: Mapping[str, str] | None = None,
     only_reading: bool = False,
+    batch: bool = False,
     looked: Callable[[], object] = lambda: None,
 ) -> Measured:
     """Runs ``python -m MODULE SOURCE FOLDER ARGUMENT...``.
@@ -81,6 +86,7 @@ def measure(
         arguments: more of them.
         interpreter: the Python that runs it.
         environment: over that of this process.
+        batch: it takes all of its input before it computes; it makes the file STARTED in its folder when it begins.
         only_reading: end it once all of the input is read, whatever is not written yet.
         looked: called at each look at it.
 
@@ -114,6 +120,8 @@ def measure(
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
         raise RunFailed(f"{module} failed ({process.returncode}): {' '.join(last)}; see {log}")
     written = max((file.stat().st_mtime for file in _tables(folder)), default=0.0) - begin_epoch
+    if batch:
+        return watch.measured_whole(wall, written, (folder / STARTED).stat().st_mtime - begin_epoch)
     return watch.measured(wall, written)
 
 
@@ -191,6 +199,13 @@ class _Watch:
         return Measured(
             wall, written - start, end_cpu - start_cpu, last[2], read - start, read_cpu - start_cpu
         )
+
+    def measured_whole(self, wall: float, written: float, begin: float) -> Measured:
+        """What was seen from some moment on, as the work on the whole input."""
+        before = next((cpu for now, _, cpu in self._seen if now >= begin), 0.0)
+        end = next((cpu for now, _, cpu in self._seen if now >= written), self._seen[-1][2])
+        steady, cpu = written - begin, end - before
+        return Measured(wall, steady, cpu, self._seen[-1][2], steady, cpu, share=1.0)
 
     def _find(self, pid: int) -> None:
         """Looks for the process that has opened the input, and notes all there are."""

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import msgspec
 import pathway as pw  # type: ignore[import-not-found, unused-ignore]
 
-from bench.plain_records import Part, Telemetry, Vehicle, Windows
+from bench.plain_records import STARTED, Part, Telemetry, Vehicle, Windows
 from bench.plain_stats import VehicleStatistics
 from bench.plain_windows import add_part, finish_driver
 from bench.vehicle_key import vehicle_of
@@ -103,6 +103,7 @@ def main(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "rows.jsonl").open("wb", buffering=1 << 16) as target:
         build(source, target)
+        (folder / STARTED).touch()
         pw.run(monitoring_level=pw.MonitoringLevel.NONE)
 
 
