@@ -7,7 +7,6 @@ keeps it busy for some seconds; shorter ones are the beginning of longer ones.
 from __future__ import annotations
 
 import shutil
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -206,10 +205,9 @@ def _figures(n: int, runs: Runs) -> list[Figure]:
             figure(f"engine/{n}/{OURS}/allocated_per_message", "bytes", runs.bytes_per_message, "less")
         )
     if runs.checkpoints:
-        newest = [sizes[-1] for sizes in runs.checkpoints]
-        found.append(figure(f"engine/{n}/{OURS}/checkpoint_bytes", "bytes", newest, "less"))
-        growth = [
-            sizes[-1] / statistics.median(sizes[: max(1, len(sizes) // 2)]) for sizes in runs.checkpoints
-        ]
-        found.append(figure(f"engine/{n}/{OURS}/checkpoint_growth", "times", growth, "less"))
+        largest = [max(sizes) for sizes in runs.checkpoints]
+        found.append(figure(f"engine/{n}/{OURS}/checkpoint_bytes", "bytes", largest, "less"))
+        grown = [ratio for sizes in runs.checkpoints if (ratio := inside.growth(sizes)) is not None]
+        if grown:
+            found.append(figure(f"engine/{n}/{OURS}/checkpoint_growth", "times", grown, "less"))
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,19 @@ class Checkpoints:
                 continue  # a newer one has taken its place
             self._known.add(checkpoint.name)
             self.sizes.append(size)
+
+
+def growth(sizes: Sequence[int]) -> float | None:
+    """The largest checkpoint of the second half of a run by the usual one of its first half; None of too few.
+
+    Those made before the keys came and after the input's end are far smaller, and not counted.
+    """
+    full = [(number, size) for number, size in enumerate(sizes) if size >= max(sizes) / 2]
+    first = [size for number, size in full if number < len(sizes) / 2]
+    second = [size for number, size in full if number >= len(sizes) / 2]
+    if not first or not second:
+        return None
+    return max(second) / statistics.median(first)
 
 
 def _size(folder: Path) -> int:

@@ -11,7 +11,7 @@ pytest.importorskip("bytewax", reason="the benchmark's packages are not installe
 import msgspec
 
 from bench.generate import Crowd, cached_crowd
-from bench.inside import Checkpoints, garbage
+from bench.inside import Checkpoints, garbage, growth
 
 LOG = """\
 [0.012s] Using G1
@@ -48,6 +48,19 @@ def test_only_completed_checkpoints_count_with_what_they_share(tmp_path: Path) -
     sizes.look()
     sizes.look()
     assert sizes.sizes == [1110]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([1, 100, 100, 104, 110, 102, 5], 1.1),
+        ([100, 100, 100, 100], 1.0),
+        ([1, 1, 100], None),
+        ([], None),
+    ],
+)
+def test_growth_is_of_full_checkpoints(sizes: list[int], expected: float | None) -> None:
+    assert growth(sizes) == (None if expected is None else pytest.approx(expected))
 
 
 def test_all_vehicles_of_a_crowd_have_their_turn_before_one_comes_again(tmp_path: Path) -> None:
