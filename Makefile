@@ -22,9 +22,9 @@ check: ## Format, lint, types and layers of all code
 format: ## Bring all code into its format
 	@scripts/check.sh --fix
 
-bench: ## Messages per second beside bytewax and plain PyFlink
+bench: ## All that is claimed about speed, beside bytewax, plain PyFlink, and Java (25 minutes)
 	@scripts/setup.sh bench
-	@.venv/bin/python -m bench
+	@.venv/bin/python -m bench $(ARGS)
 
 chaos: setup ## Ten minutes of killing everything, then every row compared with what it must be
 	@.venv/bin/python -m chaos

@@ -1,128 +1,194 @@
-"""``make bench``: messages and samples per second of our job, beside bytewax and plain PyFlink."""
+"""``make bench``: everything that is claimed about speed, measured in one run; see README.md."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
-import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from bench import report
-from bench.generate import Workload, cached
-from bench.measure import Measured, RunFailed, measure
-from bench.outputs import Different, Tables, compare, read_ours, read_peer, totals
+from bench import engine, figures, keys, pathway_env, plots, report
+from bench.cluster_job import JobOptions
+from bench.engine import RESULTS
+from bench.figures import Figure, Section
+from bench.measure import RunFailed
+from bench.outputs import Different
+from bench.progress import Progress
 from kappafleet.errors import UserError
+from kappafleet.places import project_root
+from kappafleet.stack.stack import Stack
 
-ROOT = Path(__file__).resolve().parent.parent
-INPUTS = ROOT / "build" / "bench"
-RESULTS = ROOT / "bench" / "results"
-
-OURS, BYTEWAX, PYFLINK = "kappafleet", "bytewax", "plain PyFlink"
-ENGINES = {OURS: "bench.ours", BYTEWAX: "bench.bytewax_peer", PYFLINK: "bench.pyflink_peer"}
-
-# Seconds of driving of 1,000 vehicles by samples per message: for ours and bytewax, and for PyFlink, which would take
-# minutes for them. The short input is the beginning of the long one.
-SECONDS = {1: (1200, 150), 20: (4000, 600), 100: (5000, 1200)}
-QUICK_SHARE = 3
-VEHICLES = 1000
 WIDTH = 150  # of the table in a log
+ON_FILES = ("engine", "keys")
+ON_SERVERS = ("publish", "sink", "drain", "live", "latency")
+MODES = (*ON_FILES, *ON_SERVERS)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One number of samples per message, and what the engines are given."""
+class Sizes:
+    """How much is measured."""
 
-    long: Workload
-    short: Workload
+    rounds: int
+    drain_messages: int
+    live_samples_per_s: float
+    live_s: float
+    latency_s: float
+    sink_rows: int
+    publish_messages: int
 
-    def workload(self, engine: str) -> Workload:
-        """The input on which an engine is measured."""
-        return self.short if engine == PYFLINK else self.long
+
+FULL = Sizes(2, 5_000_000, 1_000_000, 120, 60, 300_000, 300_000)
+QUICK = Sizes(1, 500_000, 200_000, 20, 20, 60_000, 50_000)
+
+Result = tuple[list[Figure], dict[str, Any]]
 
 
 def main() -> int:
     """Runs the benchmark; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of shorter runs")
-    parser.add_argument("--rounds", type=int, default=None, help="runs of each engine (default 3)")
-    parser.add_argument("--vehicles", type=int, default=VEHICLES, help="vehicles at once (default 1,000)")
-    parser.add_argument("--samples", type=int, nargs="+", choices=sorted(SECONDS), default=sorted(SECONDS))
-    given = parser.parse_args()
+    given = _arguments()
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    # A run has a process group of its own, which has to go with us.
+    # A run has processes of its own, which have to go with us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        run(console, given.samples, given.vehicles, given.rounds or (1 if given.quick else 3), given.quick)
+        with Progress(console) as progress:
+            before = figures.read(RESULTS / "latest.json")
+            new = measure_all(progress, given)
+            took = progress.seconds
     except (RunFailed, Different, UserError) as error:
         console.print(f"bench: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         return 1
+    except KeyboardInterrupt:
+        console.print("stopped", style="red")
+        return 130
+    sections = {mode: (before | new)[mode] for mode in MODES if mode in before | new}
+    found = [
+        each
+        for mode, one in new.items()
+        if mode in before and before[mode].quick == one.quick
+        for each in figures.changes(one.figures, before[mode].figures)
+    ]
+    report.show(sections, new, found, console)
+    path = RESULTS / f"{time.strftime('%Y%m%dT%H%M%S')}-{figures.commit().rstrip('+')}.json"
+    figures.write(path, new)
+    figures.write(RESULTS / "latest.json", sections)
+    console.print(
+        f"written to {path.relative_to(project_root())}, and to latest.json beside it", highlight=False
+    )
+    if given.plots:
+        for picture in plots.draw(sections, project_root() / "docs"):
+            console.print(f"drawn: {picture.relative_to(project_root())}", highlight=False)
+    console.print(f"{took / 60:.0f} minutes in all", highlight=False)
     return 0
 
 
-def run(console: Console, samples: list[int], vehicles: int, rounds: int, quick: bool) -> None:
-    """Measures everything, checks that all computed the same, and reports.
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("modes", nargs="*", metavar="MODE", help=f"of {', '.join(MODES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="shorter runs, one round")
+    parser.add_argument("--rounds", type=int, help="runs of each engine")
+    parser.add_argument(
+        "--samples", type=int, nargs="+", choices=sorted(engine.SECONDS), help="engine: samples per message"
+    )
+    parser.add_argument("--vehicles", type=int, nargs="+", help="keys: how many, multiples of 1,000")
+    parser.add_argument("--messages", type=int, help="drain: the backlog")
+    parser.add_argument("--rate", type=float, help="live: samples published a second")
+    parser.add_argument("--minutes", type=float, help="live: for how long")
+    parser.add_argument("--parallelism", type=int, default=2, help="of the job on servers (default 2)")
+    parser.add_argument("--pathway", action="store_true", help="engine: install Pathway, and measure it too")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="over conf/, on servers",
+    )
+    parser.add_argument("--plots", action="store_true", help="draw docs/bench-*.png")
+    given = parser.parse_args()
+    unknown = set(given.modes) - set(MODES)
+    if unknown:
+        parser.error(f"no such mode: {', '.join(sorted(unknown))}; modes are {', '.join(MODES)}")
+    if any(count < 1000 or count % 1000 for count in given.vehicles or ()):
+        parser.error("--vehicles: multiples of 1,000, please")
+    return given
+
+
+def measure_all(progress: Progress, given: argparse.Namespace) -> dict[str, Section]:
+    """Every mode that was asked for; servers run only while they are needed.
 
     Raises:
         RunFailed: an engine failed.
-        Different: a peer's tables are not ours.
+        Different: results are not what they must be.
+        UserError: something is missing, or a server or job failed.
     """
-    load = os.getloadavg()[0]
-    divisor = QUICK_SHARE if quick else 1
-    cases = {
-        n: Case(Workload(n, long // divisor, vehicles), Workload(n, short // divisor, vehicles))
-        for n, (long, short) in SECONDS.items()
-        if n in samples
-    }
-    for case in cases.values():
-        for workload in (case.long, case.short):
-            with console.status(f"input: {workload.file_name}"):
-                cached(workload, INPUTS)
-    measured: dict[tuple[int, str], list[Measured]] = {}
-    checked: dict[int, dict[str, float]] = {}
-    given: dict[tuple[int, str], Workload] = {}
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="kappafleet-bench-") as scratch:
-        for n, case in cases.items():
-            with console.status(f"{n} samples a message: our tables of the short input"):
-                expected = {case.short: one_run(OURS, case.short, Path(scratch))[1]}
-            for number in range(rounds):
-                for engine in ENGINES:
-                    workload = case.workload(engine)
-                    with console.status(f"{n} samples a message, round {number + 1} of {rounds}: {engine}"):
-                        result, tables = one_run(engine, workload, Path(scratch))
-                    if engine == OURS:
-                        expected[workload] = tables
-                    else:
-                        compare(expected[workload], tables, engine)
-                    given[n, engine] = workload
-                    measured.setdefault((n, engine), []).append(result)
-                    console.print(
-                        f"{n:>4} samples a message  {engine:<14} {result.per_second(workload.messages):>10,.0f} "
-                        f"messages/s {result.per_second(workload.samples):>11,.0f} samples/s   "
-                        f"{result.steady_s:5.1f} s of {result.wall_s:.1f} s measured",
-                        highlight=False,
-                    )
-            checked[n] = totals(expected[case.long])
-    summary = report.summarise(measured, given, checked, OURS, load)
-    report.show(summary, console)
-    report.write(summary, RESULTS / "latest.json")
-    console.print(f"written to {(RESULTS / 'latest.json').relative_to(ROOT)}", highlight=False)
+    wanted = [mode for mode in MODES if mode in (given.modes or MODES)]
+    sizes = QUICK if given.quick else FULL
+    found: dict[str, Section] = {}
+
+    def add(mode: str, run: Callable[[], Result]) -> None:
+        load, begin = os.getloadavg()[0], progress.seconds
+        measured, details = run()
+        found[mode] = figures.section(
+            mode,
+            measured,
+            quick=given.quick,
+            seconds=progress.seconds - begin,
+            load_before=load,
+            details=details,
+        )
+
+    rounds = given.rounds or sizes.rounds
+    if "engine" in wanted:
+        samples: Sequence[int] = given.samples or sorted(engine.SECONDS)
+        if given.pathway:
+            progress.stage("installing Pathway (1.3 GB) the first time")
+            pathway_env.install()
+        among = engine.engines(pathway_env.python())
+        add("engine", lambda: engine.run(progress, samples, rounds, given.quick, among))
+    if "keys" in wanted:
+        vehicles: Sequence[int] = given.vehicles or keys.VEHICLES[: 3 if given.quick else None]
+        add("keys", lambda: (keys.run(progress, vehicles, 1, given.quick), {}))
+    on_servers = [mode for mode in wanted if mode in ON_SERVERS]
+    if on_servers:
+        from bench.servers import stack
+
+        with ExitStack() as exit_stack:
+            servers = exit_stack.enter_context(stack(progress))
+            for mode in on_servers:
+                add(mode, _on_servers(mode, servers, progress, sizes, given))
+    return found
 
 
-def one_run(engine: str, workload: Workload, scratch: Path) -> tuple[Measured, Tables]:
-    """One measured run of an engine, and the tables that it wrote."""
-    folder = scratch / "tables"
-    shutil.rmtree(folder, ignore_errors=True)
-    log = RESULTS / f"{engine.replace(' ', '-')}.log"
-    result = measure(ENGINES[engine], cached(workload, INPUTS), folder, log)
-    tables = read_ours(folder) if engine == OURS else read_peer(folder)
-    return result, tables
+def _on_servers(
+    mode: str, servers: Stack, progress: Progress, sizes: Sizes, given: argparse.Namespace
+) -> Callable[[], Result]:
+    from bench import drain, latency, live, publish, sink
+
+    options = JobOptions(given.parallelism, tuple(given.overrides))
+    if mode == "publish":
+        return lambda: (publish.run(servers, progress, sizes.publish_messages), {})
+    if mode == "sink":
+        return lambda: (sink.run(servers, progress, sizes.sink_rows, sizes.rounds), {})
+    if mode == "drain":
+        messages = given.messages or sizes.drain_messages
+        return lambda: (drain.run(servers, progress, messages, options), {})
+    if mode == "latency":
+        return lambda: (latency.run(servers, progress, sizes.latency_s, options), {})
+
+    def run_live() -> Result:
+        rate = given.rate or sizes.live_samples_per_s
+        seconds = given.minutes * 60 if given.minutes else sizes.live_s
+        measured, seen = live.run(servers, progress, rate, seconds, options)
+        return measured, {"behind": [[round(each.at, 1), each.published, each.taken] for each in seen]}
+
+    return run_live
 
 
 if __name__ == "__main__":

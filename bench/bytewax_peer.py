@@ -21,7 +21,8 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from bytewax.testing import run_main
 
 from bench.plain_records import Part, Telemetry, Vehicle, Windows
-from bench.plain_stats import VehicleStatistics, add_part, finish_driver
+from bench.plain_stats import VehicleStatistics
+from bench.plain_windows import add_part, finish_driver
 from jobs.driver_stats.settings import Settings
 
 BATCH = 1000

@@ -8,6 +8,7 @@ the order of time, which is the hard case for state by key.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,59 @@ def cached(workload: Workload, folder: Path) -> Path:
         generate(workload, part)
         part.replace(path)
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Many vehicles with one sample a message: the drives of 1,000 vehicles, over and over under other ids.
+
+    Attributes:
+        vehicles: how many; a multiple of 1,000.
+        turns: messages of each.
+    """
+
+    vehicles: int
+    turns: int
+
+    @property
+    def messages(self) -> int:
+        """Messages in all."""
+        return self.vehicles * self.turns
+
+    @property
+    def file_name(self) -> str:
+        """Names the content."""
+        return f"crowd-v{VERSION}-{self.vehicles}x{self.turns}.jsonl"
+
+
+def cached_crowd(crowd: Crowd, folder: Path) -> Path:
+    """The input as a file of ``folder``, generated when it is not there yet."""
+    path = folder / crowd.file_name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        drives = part.with_suffix(".drives")
+        generate(Workload(1, crowd.turns), drives)
+        _multiply(drives, crowd, part)
+        drives.unlink()
+        part.replace(path)
+    return path
+
+
+def _multiply(drives: Path, crowd: Crowd, path: Path) -> None:
+    """All vehicles have their turn, then all of them again; drivers stay, each with many vehicles."""
+    mark, digits = b'"vehicle_id":"vehicle-', 5
+    size = Workload(1, 1).vehicles
+    with drives.open("rb") as source, path.open("wb", buffering=1 << 20) as file:
+        for _ in range(crowd.turns):
+            parts = []
+            for line in islice(source, size):
+                before, _, rest = line.partition(mark)
+                parts.append((before + mark, int(rest[:digits]), rest[digits:]))
+            for copy in range(crowd.vehicles // size):
+                file.writelines(
+                    b"%b%07d%b" % (head, number + copy * size, rest) for head, number, rest in parts
+                )
 
 
 def generate(workload: Workload, path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from bench.plain_records import STARTED
 from jobs.driver_stats.layout import EVENT_TYPES
 
 Row = dict[str, Any]
@@ -71,7 +72,7 @@ def read_peer(folder: Path) -> Tables:
 
 def _lines(folder: Path) -> Iterator[bytes]:
     for file in sorted(folder.rglob("*")):
-        if file.is_file():
+        if file.is_file() and file.name != STARTED:
             with file.open("rb") as lines:
                 yield from lines
 

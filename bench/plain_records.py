@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+STARTED = ".started"
+"""Made in its folder by an engine that takes all of its input before it computes, when it begins."""
+
 # ---------------------------------------------------------------- messages
 
 

@@ -12,34 +12,24 @@ from math import asin, cos, nan, radians, sin, sqrt
 from typing import Any
 
 from bench.plain_records import (
-    DriverDay,
     DriverEvent,
-    DriverHour,
-    FleetDay,
     OpenEvent,
     Part,
-    Sums,
     Telemetry,
     Trip,
     Vehicle,
     VehicleLive,
     VehicleMinute,
-    Windows,
 )
 from jobs.driver_stats.settings import Settings
 
 MINUTE_MS = 60_000
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 UM_PER_KMH_MS = 1e9 / 3.6e6
 EARTH_RADIUS_M = 6_371_008.8
 AXIS_NAMES = ("harsh_accel", "harsh_brake", "harsh_corner")
 SEVERITIES = ("low", "medium", "high")
 DRIVE, IDLE, STOPPED = 0, 1, 2
 STATE_NAMES = ("driving", "idle", "stopped")
-
-
-# ---------------------------------------------------------------- vehicles
 
 
 class VehicleStatistics:
@@ -496,64 +486,3 @@ def haversine_m(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     phi1, phi2 = radians(lat1), radians(lat2)
     a = sin((phi2 - phi1) / 2) ** 2 + cos(phi1) * cos(phi2) * sin(radians(lon2 - lon1) / 2) ** 2
     return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(a)))
-
-
-# ---------------------------------------------------------------- drivers
-
-
-def add_part(windows: Windows, part: Part) -> None:
-    """Adds a part to its driver's hour and day."""
-    start = part.minute_start
-    hour = start - start % HOUR_MS
-    day = start - start % DAY_MS
-    sums = windows.hours.get(hour)
-    if sums is None:
-        sums = windows.hours[hour] = Sums()
-    _add(sums, part)
-    days = windows.days.setdefault(part.fleet_id, {})
-    sums = days.get(day)
-    if sums is None:
-        sums = days[day] = Sums()
-    _add(sums, part)
-
-
-def _add(sums: Sums, more: Part | Sums) -> None:
-    sums.n += more.n
-    sums.drive_ms += more.drive_ms
-    sums.idle_ms += more.idle_ms
-    sums.stopped_ms += more.stopped_ms
-    sums.distance_um += more.distance_um
-    sums.accel += more.accel
-    sums.brake += more.brake
-    sums.corner += more.corner
-    if more.max_kmh is not None and (sums.max_kmh is None or more.max_kmh > sums.max_kmh):
-        sums.max_kmh = more.max_kmh
-
-
-def finish_driver(windows: Windows, driver_id: str, out: list[Any]) -> None:
-    """The end of input: all windows of a driver are complete."""
-    for hour, sums in windows.hours.items():
-        out.append(DriverHour(driver_id, hour, **_metrics(sums)))
-    totals: dict[int, Sums] = {}
-    for fleet_id, days in windows.days.items():
-        for day, sums in days.items():
-            out.append(FleetDay(fleet_id, day, driver_id, **_metrics(sums)))
-            _add(totals.setdefault(day, Sums()), sums)
-    for day, sums in totals.items():
-        out.append(DriverDay(driver_id, day, **_metrics(sums)))
-
-
-def _metrics(sums: Sums) -> dict[str, Any]:
-    km = sums.distance_um / 1e9
-    return {
-        "distance_km": km,
-        "drive_s": sums.drive_ms / 1e3,
-        "idle_s": sums.idle_ms / 1e3,
-        "stopped_s": sums.stopped_ms / 1e3,
-        "max_speed_kmh": sums.max_kmh,
-        "mean_speed_kmh": km / (sums.drive_ms / 3.6e6) if sums.drive_ms > 0 else None,
-        "harsh_accel": sums.accel,
-        "harsh_brake": sums.brake,
-        "harsh_corner": sums.corner,
-        "n_samples": sums.n,
-    }

@@ -19,23 +19,13 @@ from pyflink.datastream.connectors.file_system import FileSink, FileSource, Stre
 from pyflink.datastream.state import ValueStateDescriptor
 
 from bench.flink import settings, use_own_flink
-from bench.plain_records import Part, Telemetry, Vehicle, VehicleOf, Windows
-from bench.plain_stats import VehicleStatistics, add_part, finish_driver
+from bench.plain_records import Part, Telemetry, Vehicle, Windows
+from bench.plain_stats import VehicleStatistics
+from bench.plain_windows import add_part, finish_driver
+from bench.vehicle_key import vehicle_of
 from jobs.driver_stats.settings import Settings
 
 END_MS = 4_102_444_800_000  # a timer there fires when the input ends, which moves the watermark beyond it
-
-_ID = '"vehicle_id":"'
-_decode_id = msgspec.json.Decoder(VehicleOf).decode
-
-
-def vehicle_of(line: str) -> str:
-    """The key of a message."""
-    at = line.find(_ID)
-    if at < 0:
-        return _decode_id(line).vehicle_id
-    at += len(_ID)
-    return line[at : line.index('"', at)]
 
 
 class Vehicles(KeyedProcessFunction):  # type: ignore[misc]

@@ -1,134 +1,115 @@
-"""Medians, ratios and the machine: as a table, and as JSON."""
+"""Prints what was measured: one table with ratios and targets, and what changed since the run before."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import statistics
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.generate import Workload
-from bench.measure import WARM_UP, Measured
+from bench.figures import Change, Figure, Section, machine
+from bench.targets import ROWS
 
-Summary = dict[str, Any]
+BUSY = 1.0
+MOST_CHANGES = 40
 
 
-def summarise(
-    measured: dict[tuple[int, str], list[Measured]],
-    given: dict[tuple[int, str], Workload],
-    checked: dict[int, dict[str, float]],
-    ours: str,
-    load: float,
-) -> Summary:
-    """Everything that was measured, and medians.
+def show(
+    sections: Mapping[str, Section], new: Mapping[str, Section], changes: list[Change], console: Console
+) -> None:
+    """The table of all sections, those of earlier runs marked; then differences to the run before.
 
     Args:
-        measured: runs by samples per message and engine, in the order of the rounds.
-        given: the input by samples per message and engine.
-        checked: totals in which all engines agreed, by samples per message.
-        ours: the engine that the others are compared with, round by round.
-        load: the machine's load average before the first run; above 1 the figures are not worth much.
+        sections: everything that is known.
+        new: what this run measured.
+        changes: of this run to what was saved before.
+        console: where to.
     """
-    rows = []
-    for (n, engine), runs in measured.items():
-        workload = given[n, engine]
-        own = [run.per_second(workload.messages) for run in runs]
-        mine = [run.per_second(given[n, ours].messages) for run in measured[n, ours]]
-        rows.append(
-            {
-                "samples_per_message": n,
-                "engine": engine,
-                "messages": workload.messages,
-                "messages_per_s": _spread(own),
-                "samples_per_s": _spread([value * n for value in own]),
-                "samples_per_cpu_s": _spread([run.per_cpu_second(workload.samples) for run in runs]),
-                "ours_to_this": _spread([a / b for a, b in zip(mine, own, strict=True)]),
-                "wall_s": _spread([run.wall_s for run in runs]),
-                "steady_s": _spread([run.steady_s for run in runs]),
-                "start_and_end_s": _spread([run.wall_s - run.steady_s / (1 - WARM_UP) for run in runs]),
-            }
-        )
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        **machine(),
-        "load_before": load,
-        "runs": rows,
-        "checked": checked,
-    }
-
-
-def machine() -> Summary:
-    """What the figures depend on."""
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        if line.startswith("model name")
-    ]
-    packages = ("apache-flink", "bytewax", "msgspec", "numba", "numpy", "pemja")
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-    }
-
-
-def show(summary: Summary, console: Console) -> None:
-    """Prints the table."""
-    table = Table(title="median (min..max) of the steady part of each run", title_justify="left")
-    table.add_column("samples\na message", justify="right")
-    table.add_column("engine", no_wrap=True)
-    for name in ("messages/s", "samples/s", "samples\nper CPU second", "ours : this", "whole\nprocess, s"):
-        table.add_column(name, justify="right")
-    before = None
-    for row in summary["runs"]:
-        n = row["samples_per_message"]
-        if before is not None and n != before:
-            table.add_section()
-        table.add_row(
-            str(n) if n != before else "",
-            row["engine"],
-            _text(row["messages_per_s"], ",.0f"),
-            _text(row["samples_per_s"], ",.0f"),
-            _text(row["samples_per_cpu_s"], ",.0f"),
-            _text(row["ours_to_this"], ".2f"),
-            _text(row["wall_s"], ".1f"),
-        )
-        before = n
-    console.print(table)
-    versions = ", ".join(f"{name} {number}" for name, number in summary["versions"].items())
+    figures = {name: each for one in sections.values() for name, each in one.figures.items()}
+    fresh = {name for one in new.values() for name in one.figures}
+    console.print(_table(figures, fresh))
+    if any(name not in fresh for name in figures):
+        earlier = {
+            f"{each.mode} {each.time} ({each.commit})" for each in sections.values() if each.mode not in new
+        }
+        console.print(f"* of an earlier run: {', '.join(sorted(earlier))}", highlight=False)
+    found = machine()
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     console.print(
-        f"{summary['cores']} cores of {summary['cpu']}; Python {summary['python']}; {versions}",
+        f"{found['cores']} cores of {found['cpu']}, {found['memory_gb']:.0f} GB; Python {found['python']}; {versions}",
         highlight=False,
     )
-    if summary["load_before"] > 1:
+    busy = [each.load_before for each in new.values() if each.load_before > BUSY]
+    if busy:
         console.print(
-            f"The machine was busy with something else (load {summary['load_before']:.1f}): trust ratios at most.",
+            f"The machine was busy with something else (load {max(busy):.1f}): trust ratios at most.",
             style="yellow",
         )
-    for n, totals in summary["checked"].items():
-        figures = ", ".join(f"{name} {value:,.9g}" for name, value in totals.items())
-        console.print(f"{n} samples a message, the same from all: {figures}", highlight=False)
+    if any(each.quick for each in new.values()):
+        console.print("A quick run: too short for figures to be quoted.", style="yellow")
+    _show_changes(changes, console)
 
 
-def write(summary: Summary, path: Path) -> None:
-    """Writes the figures as JSON."""
-    path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+def _table(figures: Mapping[str, Figure], fresh: set[str]) -> Table:
+    table = Table(title="kappafleet on this machine; median (min..max)", title_justify="left")
+    table.add_column("what", min_width=30)
+    table.add_column("ours", justify="right")
+    table.add_column("peer")
+    table.add_column("peer's", justify="right")
+    table.add_column("ours : peer", justify="right")
+    table.add_column("target", justify="right")
+    table.add_column("", justify="center")
+    group = before = ""
+    for row in ROWS:
+        ours = figures.get(row.ours)
+        if ours is None:
+            continue
+        theirs = figures.get(row.theirs)
+        if row.theirs and theirs is None:
+            continue
+        if group and row.ours.partition("/")[0] != group:
+            table.add_section()
+        group = row.ours.partition("/")[0]
+        ratio = figures.get(row.ratio)
+        if ratio is not None:
+            told = _text(ratio, ".2f")
+        else:
+            told = "" if theirs is None else f"{ours.median / theirs.median:.2f}"
+        met = None if row.target is None else row.target.met(figures)
+        repeated = row.what == before
+        before = row.what
+        table.add_row(
+            "" if repeated else row.what,
+            "" if repeated else _text(ours, row.form) + ("" if ours.name in fresh else " *"),
+            row.peer,
+            "" if theirs is None else _text(theirs, row.form),
+            told,
+            "" if row.target is None else row.target.text,
+            {None: "", True: "[green]yes[/]", False: "[red]no[/]"}[met],
+        )
+    return table
 
 
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+def _show_changes(changes: list[Change], console: Console) -> None:
+    if not changes:
+        console.print("There is no earlier run to compare with.", highlight=False)
+        return
+    beyond = [each for each in changes if each.beyond]
+    console.print(
+        f"Compared with the run before: {len(changes)} figures, {len(beyond)} differ by more than their spread.",
+        highlight=False,
+    )
+    for each in sorted(beyond, key=lambda one: not one.worse)[:MOST_CHANGES]:
+        console.print(
+            f"  {each.name}: {each.before:,.6g} -> {each.now:,.6g} ({each.percent:+.1f} %)"
+            f"{'  worse' if each.worse else ''}",
+            style="red" if each.worse else "green",
+            highlight=False,
+        )
 
 
-def _text(spread: dict[str, float], form: str) -> str:
-    median = format(spread["median"], form)
-    if spread["min"] == spread["max"]:
+def _text(each: Figure, form: str) -> str:
+    median = format(each.median, form)
+    if each.low == each.high:
         return median
-    return f"{median} ({spread['min']:{form}}..{spread['max']:{form}})"
+    return f"{median} ({each.low:{form}}..{each.high:{form}})"

@@ -16,3 +16,4 @@ compile() { # compile OUT ARGUMENT...
 compile requirements.lock pyproject.toml --group build "$@"
 compile requirements-dev.lock --group dev --constraint requirements.lock "$@"
 compile requirements-bench.lock --group bench --constraint requirements.lock "$@"
+compile requirements-bench-pathway.lock --group pathway --constraint requirements.lock "$@"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 pytest.importorskip("bytewax", reason="the peers are not installed: scripts/setup.sh bench")
 
+from bench import pathway_env
 from bench.generate import Workload, generate
 from bench.outputs import Different, Tables, compare, read_ours, read_peer, totals
 
@@ -30,13 +32,14 @@ def ours(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
     return read_ours(run("bench.ours", source, tmp_path_factory.mktemp("ours") / "tables"))
 
 
-def run(module: str, source: Path, folder: Path) -> Path:
+def run(module: str, source: Path, folder: Path, interpreter: str = sys.executable) -> Path:
     done = subprocess.run(
-        [sys.executable, "-m", module, str(source), str(folder)],
+        [interpreter, "-m", module, str(source), str(folder)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         timeout=240,
         check=False,
     )
@@ -69,9 +72,17 @@ def test_input_has_what_the_statistics_are_about(ours: Tables) -> None:
     assert found["driver_day"] > VEHICLES
 
 
-@pytest.mark.parametrize("module", ["bench.bytewax_peer", "bench.pyflink_peer"])
+@pytest.mark.parametrize("module", ["bench.bytewax_peer", "bench.pyflink_peer", "bench.java_peer"])
 def test_peer_computes_the_same_tables(module: str, source: Path, ours: Tables, tmp_path: Path) -> None:
     compare(ours, read_peer(run(module, source, tmp_path / "tables")), module)
+
+
+def test_pathway_computes_the_same_tables(source: Path, ours: Tables, tmp_path: Path) -> None:
+    interpreter = pathway_env.python()
+    if interpreter is None:
+        pytest.skip("it is not installed: python -m bench engine --pathway")
+    folder = run("bench.pathway_peer", source, tmp_path / "tables", str(interpreter))
+    compare(ours, read_peer(folder), "Pathway")
 
 
 def test_comparison_finds_a_difference_of_one_in_a_hundred_thousand(ours: Tables) -> None:

@@ -1,0 +1,134 @@
+package io.kappafleet.bench;
+
+import io.kappafleet.shaded.stream.ConfirmationHandler;
+import io.kappafleet.shaded.stream.Environment;
+import io.kappafleet.shaded.stream.Message;
+import io.kappafleet.shaded.stream.Producer;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Publishes generated messages over the stream protocol: {@code PublishStreams host= port=
+ * streams=a,b templates=FILE vehicles= messages= rate= period_ms= last_ms= sub_batch=}.
+ *
+ * <p>Message i is of vehicle {@code i % vehicles}, and its last sample is {@code period_ms /
+ * vehicles} later than that of message i - 1, so each vehicle has a message every {@code period_ms}
+ * of event time. With {@code rate=0} messages go out as fast as the broker confirms, and the last
+ * one's time is {@code last_ms}. With a rate, message i goes out at {@code i / rate}, and that
+ * scheduled moment is its time: what is measured from it includes the publisher's own delay.
+ *
+ * <p>A line of JSON a second on stdout tells how far it is; {@code done} is true in the last one.
+ */
+public final class PublishStreams {
+  private PublishStreams() {}
+
+  public static void main(String[] args) throws Exception {
+    Options options = new Options(args);
+    List<Template> templates = templates(Path.of(options.text("templates")));
+    int vehicles = (int) options.number("vehicles");
+    long messages = options.number("messages");
+    double rate = options.real("rate");
+    double periodMs = options.real("period_ms");
+    String[] streams = options.text("streams").split(",");
+    int subBatch = (int) options.number("sub_batch");
+    double intervalMs = periodMs / templates.get(0).samples;
+    AtomicLong confirmed = new AtomicLong();
+    AtomicLong refused = new AtomicLong();
+    ConfirmationHandler confirm =
+        status -> (status.isConfirmed() ? confirmed : refused).incrementAndGet();
+
+    try (Environment environment = Broker.connect(options)) {
+      List<Producer> producers = new ArrayList<>();
+      for (String stream : streams) {
+        producers.add(
+            environment.producerBuilder().stream(stream)
+                .subEntrySize(subBatch)
+                .maxUnconfirmedMessages(10_000)
+                .build());
+      }
+      long firstMs =
+          rate > 0
+              ? System.currentTimeMillis() + 100
+              : options.number("last_ms") - (long) ((messages - 1) * (periodMs / vehicles));
+      double stepMs = rate > 0 ? 1000 / rate : periodMs / vehicles;
+      long begin = System.nanoTime();
+      long zero = begin + 100_000_000L;
+      long told = begin;
+      double worstLateMs = 0;
+      for (long i = 0; i < messages; i++) {
+        if (rate > 0) {
+          long due = zero + (long) (i * 1e9 / rate);
+          long early = due - System.nanoTime();
+          while (early > 0) {
+            if (early > 100_000) {
+              LockSupport.parkNanos(early);
+            } else {
+              Thread.onSpinWait();
+            }
+            early = due - System.nanoTime();
+          }
+          worstLateMs = Math.max(worstLateMs, -early / 1e6);
+        }
+        int vehicle = (int) (i % vehicles);
+        long seq = i / vehicles;
+        Template template = templates.get((int) ((seq * 1000 + vehicle % 1000) % templates.size()));
+        long lastMs = firstMs + (long) (i * stepMs);
+        Producer producer = producers.get(vehicle % producers.size());
+        String key = Template.key(vehicle);
+        Message message =
+            producer
+                .messageBuilder()
+                .properties()
+                .contentType("application/json")
+                .messageId(key + ":" + seq)
+                .messageBuilder()
+                .applicationProperties()
+                .entry("key", key)
+                .entry("event_time", lastMs)
+                .messageBuilder()
+                .addData(template.message(vehicle, seq, lastMs, intervalMs))
+                .build();
+        producer.send(message, confirm);
+        long now = System.nanoTime();
+        if (now - told > 1_000_000_000L) {
+          told = now;
+          tell(begin, i + 1, confirmed.get(), worstLateMs, firstMs, false);
+          worstLateMs = 0;
+        }
+      }
+      long limit = System.nanoTime() + 60_000_000_000L;
+      while (confirmed.get() + refused.get() < messages && System.nanoTime() < limit) {
+        LockSupport.parkNanos(1_000_000);
+      }
+      tell(begin, messages, confirmed.get(), worstLateMs, firstMs, true);
+      if (confirmed.get() < messages) {
+        System.err.println("not confirmed: " + (messages - confirmed.get()));
+        System.exit(1);
+      }
+    }
+  }
+
+  private static void tell(
+      long begin, long published, long confirmed, double lateMs, long firstMs, boolean done) {
+    System.out.printf(
+        "{\"s\":%.3f,\"published\":%d,\"confirmed\":%d,\"late_ms\":%.1f,\"first_ms\":%d,\"done\":%b}%n",
+        (System.nanoTime() - begin) / 1e9, published, confirmed, lateMs, firstMs, done);
+  }
+
+  private static List<Template> templates(Path file) throws IOException {
+    List<Template> found = new ArrayList<>();
+    try (BufferedReader lines = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        found.add(new Template(line.getBytes(StandardCharsets.UTF_8)));
+      }
+    }
+    return found;
+  }
+}
