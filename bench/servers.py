@@ -26,6 +26,7 @@ from schemas.tables import cql_text
 JOB = "driver_stats"
 PARTITIONS = 4
 POLL_S = 0.1
+_START_LIMIT_S = 300.0
 _SEGMENT_BYTES = 100_000_000
 _OFFSETS = range(3500, 9900, 100)
 
@@ -52,7 +53,7 @@ def stack(progress: Progress, taskmanagers: int = 2) -> Iterator[Stack]:
         before = dict(os.environ)
         try:
             progress.stage("starting RabbitMQ, Cassandra and Flink")
-            servers.up()
+            servers.up(limit_s=_START_LIMIT_S)
             os.environ.update(servers.client_environment())
             yield servers
         finally:

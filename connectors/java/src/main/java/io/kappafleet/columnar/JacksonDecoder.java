@@ -1,11 +1,8 @@
 package io.kappafleet.columnar;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.InputCoercionException;
 import io.kappafleet.columnar.DeclaredFields.Field;
 import io.kappafleet.columnar.DeclaredFields.Part;
@@ -19,13 +16,7 @@ import java.util.Map;
  * fault in the order of the bytes decides the reason.
  */
 final class JacksonDecoder {
-  private static final JsonFactory JSON =
-      new JsonFactoryBuilder()
-          .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-          .enable(StreamReadFeature.USE_FAST_DOUBLE_PARSER)
-          .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
-          .build();
-
+  private final Utf8Json json = new Utf8Json();
   private final MessageSpec spec;
   private final ColumnBatch batch;
   private final Map<String, Field> fields;
@@ -56,7 +47,7 @@ final class JacksonDecoder {
     if (at >= 0) {
       throw new Reject("not_json", "byte 0xff at " + at);
     }
-    try (JsonParser parser = JSON.createParser(body)) {
+    try (JsonParser parser = json.open(body)) {
       readMessage(parser, key);
     } catch (JsonProcessingException e) {
       throw new Reject("not_json", describe(e));

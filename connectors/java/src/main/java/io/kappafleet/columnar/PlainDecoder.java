@@ -4,8 +4,8 @@ import io.kappafleet.columnar.DeclaredFields.Field;
 import io.kappafleet.columnar.FieldNames.Name;
 
 /**
- * Decodes the messages that nearly all are, at a third of the time that Jackson takes for those of
- * one sample: well-formed, without escapes in their texts, and with nothing in them to refuse.
+ * Decodes the messages that nearly all are: well-formed, without escapes in their texts, and with
+ * nothing in them to refuse. One of one sample takes 40 % of the time that Jackson takes.
  *
  * <p>It never says what is wrong with a message, only that it is not for it: {@link JacksonDecoder}
  * then reads it from its start. What it does read has the columns that Jackson would give it, to

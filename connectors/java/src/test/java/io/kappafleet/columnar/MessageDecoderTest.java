@@ -3,6 +3,7 @@ package io.kappafleet.columnar;
 import static io.kappafleet.columnar.Decoding.snapshot;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
@@ -308,6 +309,16 @@ class MessageDecoderTest {
     byte[] body = message("\"t\":[1700000000000]").getBytes(StandardCharsets.ISO_8859_1);
     body[16] = (byte) 0xFF;
     assertThat(Decoding.reason(decoder, body, "v1", 0)).startsWith("not_json: ");
+  }
+
+  /** Jackson would guess the encoding, if it were asked to. */
+  @ParameterizedTest
+  @ValueSource(strings = {"UTF-16LE", "UTF-16BE", "UTF-32BE", "UTF-32LE"})
+  void onlyUtf8IsRead(String charset) {
+    String body = message("\"t\":[1700000000000]");
+    assertThat(Decoding.reason(decoder, body.getBytes(Charset.forName(charset)), "v1", 0))
+        .startsWith("not_json: ");
+    refuse("\ufeff" + body, "not_json");
   }
 
   /** Jackson takes a name with this byte for the same one without it, once it has seen that one. */

@@ -61,9 +61,7 @@ class PlainDecoderTest {
     }
   }
 
-  /**
-   * As 99 of 100 messages look; they must not fall back to Jackson, which takes thrice the time.
-   */
+  /** They must not fall back to Jackson, which takes more than twice the time. */
   @ParameterizedTest
   @ValueSource(
       strings = {
