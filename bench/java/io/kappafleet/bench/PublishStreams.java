@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -27,6 +28,8 @@ import java.util.concurrent.locks.LockSupport;
  * <p>A line of JSON a second on stdout tells how far it is; {@code done} is true in the last one.
  */
 public final class PublishStreams {
+  private static final int TEMPLATE_VEHICLES = 1000;
+
   private PublishStreams() {}
 
   public static void main(String[] args) throws Exception {
@@ -78,7 +81,9 @@ public final class PublishStreams {
         }
         int vehicle = (int) (i % vehicles);
         long seq = i / vehicles;
-        Template template = templates.get((int) ((seq * 1000 + vehicle % 1000) % templates.size()));
+        Template template =
+            templates.get(
+                (int) ((seq * TEMPLATE_VEHICLES + vehicle % TEMPLATE_VEHICLES) % templates.size()));
         long lastMs = firstMs + (long) (i * stepMs);
         Producer producer = producers.get(vehicle % producers.size());
         String key = Template.key(vehicle);
@@ -122,12 +127,17 @@ public final class PublishStreams {
         (System.nanoTime() - begin) / 1e9, published, confirmed, lateMs, firstMs, done);
   }
 
+  /** By turns, and in each by the number of the vehicle, so that a vehicle always drives as one. */
   private static List<Template> templates(Path file) throws IOException {
     List<Template> found = new ArrayList<>();
     try (BufferedReader lines = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         found.add(new Template(line.getBytes(StandardCharsets.UTF_8)));
       }
+    }
+    for (int turn = 0; turn < found.size(); turn += TEMPLATE_VEHICLES) {
+      List<Template> one = found.subList(turn, turn + TEMPLATE_VEHICLES);
+      one.sort(Comparator.comparingInt(template -> template.vehicle));
     }
     return found;
   }

@@ -13,6 +13,10 @@ final class Template {
   private static final int TIME_DIGITS = 13;
 
   final int samples;
+
+  /** The number of the vehicle that the line was generated for: its fleet and class go by it. */
+  final int vehicle;
+
   private final byte[] beforeId;
   private final byte[] beforeDriver; // null: it has no driver
   private final byte[] beforeSeq;
@@ -24,6 +28,7 @@ final class Template {
     int id = after(text, "\"vehicle_id\":\"vehicle-", 0);
     beforeId = part(text, 0, id);
     int at = id + GENERATED_ID_DIGITS;
+    vehicle = Integer.parseInt(text.substring(id, at));
     int driver = text.indexOf("\"driver_id\":\"driver-", at);
     if (driver >= 0) {
       int number = after(text, "\"driver_id\":\"driver-", at);
