@@ -22,7 +22,7 @@ from connectors.rabbitmq_streams import RabbitStreamsSource, from_source
 SOURCE_UID, SINK_UID = "log", "tables"
 
 LIVE_BUFFER_TIMEOUT_MS = 5
-"""So long a record of a live log waits in a network buffer for others; Flink's default of 100 ms is on each exchange."""
+"""So long a record of a live log waits in a network buffer for others; Flink's default is 100 ms, at each exchange."""
 
 
 class LogSource(Protocol):
