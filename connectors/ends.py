@@ -13,12 +13,16 @@ from typing import Protocol
 
 from pyflink.common import WatermarkStrategy
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
 
 from connectors.cassandra import CassandraSink
 from connectors.files import JsonLinesSink, json_lines_source
 from connectors.rabbitmq_streams import RabbitStreamsSource, from_source
 
 SOURCE_UID, SINK_UID = "log", "tables"
+
+LIVE_BUFFER_TIMEOUT_MS = 5
+"""So long a record of a live log waits in a network buffer for others; Flink's default is 100 ms, at each exchange."""
 
 
 class LogSource(Protocol):
@@ -108,7 +112,9 @@ class RabbitStreams:
         idle_ms: int,
         max_ahead_ms: int,
     ) -> DataStream:
-        """The messages, with watermarks per stream."""
+        """The messages, with watermarks per stream; see :data:`LIVE_BUFFER_TIMEOUT_MS`."""
+        if self.live:
+            _hurry(env)
         source = RabbitStreamsSource(
             self.streams,
             prefix=None if self.streams else self.prefix,
@@ -159,3 +165,11 @@ class CassandraTables:
             )
         )
         sink.uid(SINK_UID).name("tables: Cassandra")
+
+
+def _hurry(env: StreamExecutionEnvironment) -> None:
+    """Lets records wait no longer than a live log's readers like, unless the configuration says how long."""
+    options = get_gateway().jvm.org.apache.flink.configuration.ExecutionOptions
+    configured = env._j_stream_execution_environment.getConfiguration()
+    if not configured.getOptional(options.BUFFER_TIMEOUT).isPresent():
+        env.set_buffer_timeout(LIVE_BUFFER_TIMEOUT_MS)

@@ -5,12 +5,19 @@ import org.apache.flink.connector.base.sink.writer.strategy.RequestInfo;
 import org.apache.flink.connector.base.sink.writer.strategy.ResultInfo;
 
 /**
- * Bounds the upserts in flight. The base class' own strategies count batches, and a batch may hold
- * one upsert or many; Cassandra is overrun by upserts.
+ * Bounds the upserts in flight, and says how many go out together. The base class' own strategies
+ * count batches, and a batch may hold one upsert or many; Cassandra is overrun by upserts.
+ *
+ * <p>An upsert waits in the buffer until a batch is full. While few are in flight a batch is one
+ * upsert, which so goes out at once; under load it grows, because each batch costs a message to the
+ * task's thread.
  *
  * <p>Called by the task's thread only; {@link #current} may be read by any.
  */
 final class InFlightRecords implements RateLimitingStrategy {
+  /** A batch is at most this part of what is in flight. */
+  private static final int PART = 8;
+
   private final int maxRecords;
   private final int maxBatch;
   private volatile int current;
@@ -37,7 +44,7 @@ final class InFlightRecords implements RateLimitingStrategy {
 
   @Override
   public int getMaxBatchSize() {
-    return maxBatch;
+    return Math.max(1, Math.min(maxBatch, current / PART));
   }
 
   int current() {

@@ -7,7 +7,9 @@ import java.nio.charset.StandardCharsets;
 
 /**
  * Walks over AMQP 1.0's encoded values in place. Every method takes the index of a value's
- * constructor byte; an index beyond the array throws {@link IndexOutOfBoundsException}.
+ * constructor byte. {@link #skip} and {@link #mapCount} refuse whatever reaches beyond the
+ * message's end {@code to}, so ask them before anything else is read of a value; an index beyond
+ * the array throws {@link IndexOutOfBoundsException}.
  *
  * <p>The high half of a constructor byte says how the value's length is found (AMQP 1.0, part 1,
  * section 1.2), so that types without a meaning here are skipped too.
@@ -23,17 +25,17 @@ final class AmqpBytes {
   private AmqpBytes() {}
 
   /** The index after the value. */
-  static int skip(byte[] bytes, int at) throws Malformed {
-    return skip(bytes, at, 0);
+  static int skip(byte[] bytes, int at, int to) throws Malformed {
+    return skip(bytes, at, to, 0);
   }
 
-  private static int skip(byte[] bytes, int at, int depth) throws Malformed {
+  private static int skip(byte[] bytes, int at, int to, int depth) throws Malformed {
     int constructor = unsigned(bytes, at);
     if (constructor == 0) {
       if (depth == MAX_DEPTH) {
         throw Malformed.INSTANCE;
       }
-      return skip(bytes, skip(bytes, at + 1, depth + 1), depth + 1);
+      return skip(bytes, skip(bytes, at + 1, to, depth + 1), to, depth + 1);
     }
     long end =
         switch (constructor >> 4) {
@@ -47,14 +49,14 @@ final class AmqpBytes {
           case 0xb, 0xd, 0xf -> at + 5L + (int32(bytes, at + 1) & 0xffffffffL);
           default -> throw Malformed.INSTANCE;
         };
-    if (end > bytes.length) {
+    if (end > to) {
       throw Malformed.INSTANCE;
     }
     return (int) end;
   }
 
   /** The number of the section whose descriptor stands here; -1 when it has none we know. */
-  static int descriptor(byte[] bytes, int at) throws Malformed {
+  static int descriptor(byte[] bytes, int at, int to) throws Malformed {
     int constructor = unsigned(bytes, at);
     if (constructor == 0x53) {
       return unsigned(bytes, at + 1);
@@ -65,7 +67,8 @@ final class AmqpBytes {
     }
     if (constructor == 0xa3 || constructor == 0xb3) {
       int start = contentStart(bytes, at);
-      String name = new String(bytes, start, skip(bytes, at) - start, StandardCharsets.US_ASCII);
+      String name =
+          new String(bytes, start, skip(bytes, at, to) - start, StandardCharsets.US_ASCII);
       return switch (name.startsWith("amqp:") ? name.substring(SYMBOL_PREFIX.length) : "") {
         case "application-properties:map" -> 0x74;
         case "data:binary" -> 0x75;
@@ -86,7 +89,10 @@ final class AmqpBytes {
   }
 
   /** Entries of a map, keys and values counted apiece. */
-  static int mapCount(byte[] bytes, int at) throws Malformed {
+  static int mapCount(byte[] bytes, int at, int to) throws Malformed {
+    if (mapStart(bytes, at) > to) {
+      throw Malformed.INSTANCE;
+    }
     return switch (unsigned(bytes, at)) {
       case 0xc1 -> unsigned(bytes, at + 2);
       case 0xd1 -> int32(bytes, at + 5);

@@ -85,7 +85,7 @@ public record BrokerAddress(
    *
    * @throws ConnectProblem naming the address when nobody answers there or the login is refused
    */
-  Environment connect(String idField) throws ConnectProblem {
+  Environment connect() throws ConnectProblem {
     Map<String, String> variables = System.getenv();
     BrokerAddress to = resolve(variables);
     try {
@@ -99,7 +99,7 @@ public record BrokerAddress(
               .requestedHeartbeat(HEARTBEAT)
               .recoveryBackOffDelayPolicy(retryEverySecond())
               .topologyUpdateBackOffDelayPolicy(retryEverySecond())
-              .codec(new MessageCodec(idField));
+              .codec(new BytesCodec());
       if (!advertisedHosts) {
         builder.addressResolver(ignored -> new Address(to.host, to.port));
       }

@@ -5,13 +5,15 @@ import java.util.Set;
 import javax.annotation.Nullable;
 import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
 
-/** Chunks as Flink's reader takes them: one run of records after the other. */
-final class ChunkBatch implements RecordsWithSplitIds<LogMessage> {
+/**
+ * Chunks as Flink's reader takes them, in the task's thread: one run of records after the other.
+ */
+final class ChunkBatch implements RecordsWithSplitIds<StoredMessage> {
   private final List<ReceivedChunk> chunks;
   private final Set<String> finished;
   @Nullable private ReceivedChunk current;
+  private final StoredMessage message = new StoredMessage();
   private int nextChunk;
-  private int nextMessage;
 
   ChunkBatch(List<ReceivedChunk> chunks, Set<String> finished) {
     this.chunks = chunks;
@@ -26,21 +28,23 @@ final class ChunkBatch implements RecordsWithSplitIds<LogMessage> {
       return null;
     }
     current = chunks.get(nextChunk++);
-    nextMessage = 0;
     return current.subscription.stream();
   }
 
   @Nullable
   @Override
-  public LogMessage nextRecordFromSplit() {
-    if (current == null || nextMessage == current.count) {
-      return null;
-    }
-    return current.messages[nextMessage++];
+  public StoredMessage nextRecordFromSplit() {
+    return current != null && current.next(message) ? message : null;
   }
 
   @Override
   public Set<String> finishedSplits() {
     return finished;
+  }
+
+  @Override
+  public void recycle() {
+    current = null;
+    chunks.forEach(ReceivedChunk::recycle);
   }
 }

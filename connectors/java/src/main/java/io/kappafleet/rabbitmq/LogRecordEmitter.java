@@ -7,25 +7,30 @@ import org.apache.flink.connector.base.source.reader.RecordEmitter;
 import org.apache.flink.metrics.Counter;
 
 /**
- * Hands each offset on once, with its event time, and moves the split's next offset behind it.
+ * Decodes and hands each offset on once, with its event time, and moves the split's next offset
+ * behind it.
  *
  * <p>A re-subscription after a lost link brings messages again; whatever is below the next offset
  * is dropped and counted. Offsets may have legal gaps, so nothing else is concluded from them here.
  */
 final class LogRecordEmitter
-    implements RecordEmitter<LogMessage, Tuple5<String, byte[], String, Long, Long>, SplitState> {
+    implements RecordEmitter<
+        StoredMessage, Tuple5<String, byte[], String, Long, Long>, SplitState> {
+  private final MessageReader reader;
   private final Counter redelivered;
+  private final LogMessage message = new LogMessage();
 
-  LogRecordEmitter(Counter redelivered) {
+  LogRecordEmitter(MessageReader reader, Counter redelivered) {
+    this.reader = reader;
     this.redelivered = redelivered;
   }
 
   @Override
   public void emitRecord(
-      LogMessage message,
+      StoredMessage stored,
       SourceOutput<Tuple5<String, byte[], String, Long, Long>> output,
       SplitState state) {
-    long offset = message.offset;
+    long offset = stored.offset;
     if (offset < state.next()) {
       redelivered.inc();
       return;
@@ -35,11 +40,12 @@ final class LogRecordEmitter
       return;
     }
     state.advanceTo(offset + 1);
-    if (message.arrivalMs < split.notBeforeMs()) {
+    if (stored.arrivalMs < split.notBeforeMs()) {
       return;
     }
+    reader.read(stored.bytes, stored.from, stored.to, message);
     output.collect(
-        LogRecord.of(message.key, message.body, split.stream(), offset, message.arrivalMs),
+        LogRecord.of(message.key, message.body, split.stream(), offset, stored.arrivalMs),
         message.eventMs);
   }
 }

@@ -16,11 +16,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Reads all streams of one subtask over one client; all methods but wakeUp run in the fetcher. */
-final class StreamSplitReader implements SplitReader<LogMessage, StreamSplit> {
+final class StreamSplitReader implements SplitReader<StoredMessage, StreamSplit> {
   private static final Logger LOG = LoggerFactory.getLogger(StreamSplitReader.class);
+
+  /** Of a stream's {@code credits} chunks most wait in memory under a backlog only. */
+  private static final long POOLED_BYTES = 16 << 20;
 
   private final StreamsSettings settings;
   private final ChunkQueue queue = new ChunkQueue();
+  private final SegmentPool pool = new SegmentPool(POOLED_BYTES);
   private final Map<String, Subscription> subscriptions = new HashMap<>();
   private final Set<String> finishedAtOnce = new HashSet<>();
   private final Environment environment;
@@ -32,7 +36,7 @@ final class StreamSplitReader implements SplitReader<LogMessage, StreamSplit> {
    */
   StreamSplitReader(StreamsSettings settings, StreamWatch.Listener reader) throws IOException {
     this.settings = settings;
-    environment = settings.broker().connect(settings.idField());
+    environment = settings.broker().connect();
     watch = new StreamWatch(settings, environment, queue, reader);
   }
 
@@ -48,7 +52,7 @@ final class StreamSplitReader implements SplitReader<LogMessage, StreamSplit> {
       }
       LOG.info("reading {}", split);
       Subscription subscription =
-          new Subscription(split, settings.credits(), queue, watch::requestRangeCheck);
+          new Subscription(split, settings.credits(), queue, pool, watch::requestRangeCheck);
       subscriptions.put(split.stream(), subscription);
       subscription.open(environment);
       watch.add(subscription);
@@ -56,7 +60,7 @@ final class StreamSplitReader implements SplitReader<LogMessage, StreamSplit> {
   }
 
   @Override
-  public RecordsWithSplitIds<LogMessage> fetch() throws IOException {
+  public RecordsWithSplitIds<StoredMessage> fetch() throws IOException {
     if (!finishedAtOnce.isEmpty()) {
       Set<String> finished = Set.copyOf(finishedAtOnce);
       finishedAtOnce.clear();
@@ -67,7 +71,7 @@ final class StreamSplitReader implements SplitReader<LogMessage, StreamSplit> {
     for (ReceivedChunk chunk : chunks) {
       Subscription from = chunk.subscription;
       if (chunk.count > 0
-          && chunk.messages[chunk.count - 1].offset >= from.split().stop()
+          && chunk.lastOffset() >= from.split().stop()
           && finished.add(from.stream())) {
         finish(from);
       } else {

@@ -145,7 +145,7 @@ final class StreamWatch implements Subscription.RangeCheck {
   /** A broker that is away is waited for; one that is there and refuses fails the fetcher. */
   private void askWhetherWeAreRefused() {
     try {
-      settings.broker().connect(settings.idField()).close();
+      settings.broker().connect().close();
     } catch (ConnectProblem e) {
       if (e.isLasting()) {
         queue.fail(e);

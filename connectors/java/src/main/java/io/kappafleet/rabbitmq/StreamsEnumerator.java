@@ -150,7 +150,7 @@ final class StreamsEnumerator implements SplitEnumerator<StreamSplit, Enumerator
   /** Asks the broker. */
   static Discovery fromBroker(StreamsSettings settings) {
     return (known, first) -> {
-      try (Environment environment = settings.broker().connect(settings.idField())) {
+      try (Environment environment = settings.broker().connect()) {
         List<String> streams = new ArrayList<>(names(settings, environment));
         streams.removeAll(known);
         return streams.isEmpty()

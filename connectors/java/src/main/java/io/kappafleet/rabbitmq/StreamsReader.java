@@ -29,7 +29,7 @@ import org.apache.flink.util.FlinkRuntimeException;
  */
 final class StreamsReader
     extends SingleThreadMultiplexSourceReaderBase<
-        LogMessage, Tuple5<String, byte[], String, Long, Long>, StreamSplit, SplitState> {
+        StoredMessage, Tuple5<String, byte[], String, Long, Long>, StreamSplit, SplitState> {
   private final StreamsSettings settings;
   private final Signals signals;
   private final Map<String, SplitState> states = new ConcurrentHashMap<>();
@@ -41,7 +41,9 @@ final class StreamsReader
   private StreamsReader(StreamsSettings settings, SourceReaderContext context, Signals signals) {
     super(
         () -> connect(settings, signals),
-        new LogRecordEmitter(context.metricGroup().counter("recordsRedelivered")),
+        new LogRecordEmitter(
+            new MessageReader(settings.idField()),
+            context.metricGroup().counter("recordsRedelivered")),
         context.getConfiguration(),
         context);
     this.settings = settings;
@@ -53,7 +55,7 @@ final class StreamsReader
             () -> states.values().stream().mapToLong(SplitState::pending).sum());
   }
 
-  private static SplitReader<LogMessage, StreamSplit> connect(
+  private static SplitReader<StoredMessage, StreamSplit> connect(
       StreamsSettings settings, Signals signals) {
     try {
       return new StreamSplitReader(settings, signals);

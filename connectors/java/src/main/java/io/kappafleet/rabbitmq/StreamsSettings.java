@@ -18,7 +18,7 @@ import javax.annotation.Nullable;
  * @param idField the body's field that holds the key of messages without the header {@code key}
  * @param credits chunks of a stream that may wait in memory
  * @param maxBatchMessages messages that are handed to Flink at once, rounded up to whole chunks
- * @param maxBatchBytes the same in bytes of bodies
+ * @param maxBatchBytes the same in bytes of messages
  * @param idleMs a stream without messages for so long is quiet
  * @param liveDistanceMs how far behind the wall clock the watermark of a quiet stream that was read
  *     to its end follows; negative to mark the stream idle instead. Unbounded only.

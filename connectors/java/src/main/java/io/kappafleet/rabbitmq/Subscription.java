@@ -36,6 +36,7 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
   private final StreamSplit split;
   private final int credits;
   private final ChunkQueue queue;
+  private final SegmentPool pool;
   private final RangeCheck rangeCheck;
   private Consumer consumer;
   private volatile boolean closing;
@@ -59,10 +60,12 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
     void request(Subscription subscription, long needed);
   }
 
-  Subscription(StreamSplit split, int credits, ChunkQueue queue, RangeCheck rangeCheck) {
+  Subscription(
+      StreamSplit split, int credits, ChunkQueue queue, SegmentPool pool, RangeCheck rangeCheck) {
     this.split = split;
     this.credits = credits;
     this.queue = queue;
+    this.pool = pool;
     this.rangeCheck = rangeCheck;
     expected = split.next();
   }
@@ -124,10 +127,7 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
     generation++;
     if (filling != null) {
       // Of a chunk that broke off only what was delivered is here; the rest must still exist.
-      expected =
-          filling.count > 0
-              ? filling.messages[filling.count - 1].offset + 1
-              : expectedBeforeFilling;
+      expected = filling.count > 0 ? filling.lastOffset() + 1 : expectedBeforeFilling;
       push(filling);
     }
     if (expected > 0) {
@@ -159,7 +159,8 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
     }
     expectedBeforeFilling = needed;
     expected = Math.max(needed, first + chunk.messageCount());
-    filling = new ReceivedChunk(this, chunk, Math.toIntExact(chunk.messageCount()), generation);
+    filling =
+        new ReceivedChunk(this, chunk, Math.toIntExact(chunk.messageCount()), generation, pool);
     filler = Thread.currentThread();
     ReceivedChunk started = filling;
     return skipped -> skip(started);
@@ -174,18 +175,16 @@ final class Subscription implements ConsumerFlowStrategy, MessageHandler {
 
   @Override
   public synchronized void handle(MessageHandler.Context context, Message decoded) {
-    LogMessage message = (LogMessage) decoded;
-    message.offset = context.offset();
-    message.arrivalMs = context.timestamp();
+    MessageBytes message = (MessageBytes) decoded;
     if (filling == null || filler != Thread.currentThread()) {
       // The rest of a chunk whose link was replaced under it; the new link brings it again, and
       // whichever comes first counts.
-      ReceivedChunk single = new ReceivedChunk(this, null, 1, generation);
-      single.add(message);
+      ReceivedChunk single = new ReceivedChunk(this, null, 1, generation, pool);
+      single.add(message, context.offset(), context.timestamp());
       queue.add(single);
       return;
     }
-    filling.add(message);
+    filling.add(message, context.offset(), context.timestamp());
     if (filling.countDown()) {
       push(filling);
     }

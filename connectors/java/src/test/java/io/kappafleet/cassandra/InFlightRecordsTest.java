@@ -47,7 +47,21 @@ class InFlightRecordsTest {
   void batchIsNeverLargerThanTheBoundSoThatItCanEverBeSent() {
     InFlightRecords few = new InFlightRecords(10, 64);
 
-    assertThat(few.getMaxBatchSize()).isEqualTo(10);
-    assertThat(few.shouldBlock(new BasicRequestInfo(10))).isFalse();
+    for (int i = 0; i < 10; i++) {
+      assertThat(few.getMaxBatchSize()).isEqualTo(1);
+      assertThat(few.shouldBlock(new BasicRequestInfo(few.getMaxBatchSize()))).isFalse();
+      few.registerInFlightRequest(new BasicRequestInfo(1));
+    }
+  }
+
+  @Test
+  void upsertGoesOutAtOnceWhileFewAreInFlightAndBatchesGrowWithThem() {
+    assertThat(records.getMaxBatchSize()).isEqualTo(1);
+    records.registerInFlightRequest(new BasicRequestInfo(80));
+    assertThat(records.getMaxBatchSize()).isEqualTo(10);
+    records.registerInFlightRequest(new BasicRequestInfo(432));
+    assertThat(records.getMaxBatchSize()).isEqualTo(64);
+    records.registerCompletedRequest(new BasicResultInfo(0, 512));
+    assertThat(records.getMaxBatchSize()).isEqualTo(1);
   }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.rabbitmq.stream.Consumer;
 import com.rabbitmq.stream.ConsumerFlowStrategy;
 import com.rabbitmq.stream.MessageHandler;
+import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +19,7 @@ class SubscriptionTest {
   private static final int CREDITS = 3;
 
   private final ChunkQueue queue = new ChunkQueue();
+  private final SegmentPool pool = new SegmentPool(1 << 20);
   private final List<Long> checks = new ArrayList<>();
   private int creditsGiven;
 
@@ -27,6 +29,7 @@ class SubscriptionTest {
             new StreamSplit("s", next, StreamSplit.NO_STOP, 0),
             CREDITS,
             queue,
+            pool,
             (from, needed) -> checks.add(needed));
     subscription.initialCredits();
     return subscription;
@@ -55,7 +58,7 @@ class SubscriptionTest {
 
   private static void deliver(Subscription subscription, long from, long to) {
     for (long offset = from; offset < to; offset++) {
-      subscription.handle(new Delivered(offset), new LogMessage("k", new byte[10], 0));
+      subscription.handle(new Delivered(offset), new MessageBytes(Unpooled.buffer(10), 0, 10));
     }
   }
 
@@ -64,8 +67,9 @@ class SubscriptionTest {
     queue.wakeUp();
     List<Long> offsets = new ArrayList<>();
     for (ReceivedChunk chunk : queue.take(Integer.MAX_VALUE, Long.MAX_VALUE)) {
-      for (int i = 0; i < chunk.count; i++) {
-        offsets.add(chunk.messages[i].offset);
+      StoredMessage message = new StoredMessage();
+      while (chunk.next(message)) {
+        offsets.add(message.offset);
       }
       chunk.giveCreditBack();
     }

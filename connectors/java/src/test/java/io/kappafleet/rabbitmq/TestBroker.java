@@ -215,7 +215,7 @@ final class TestBroker implements AutoCloseable {
 
   private Environment connectSource() throws IOException {
     if (source == null) {
-      source = address().connect("vehicle_id");
+      source = address().connect();
     }
     return source;
   }

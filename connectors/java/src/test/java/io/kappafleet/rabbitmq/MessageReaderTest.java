@@ -8,7 +8,6 @@ import com.rabbitmq.stream.Message;
 import com.rabbitmq.stream.MessageBuilder;
 import com.rabbitmq.stream.codec.QpidProtonCodec;
 import io.kappafleet.record.LogRecord;
-import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -35,10 +34,31 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The source's codec against the client's own, and against bytes that are no message at all. */
-class MessageCodecTest {
+/**
+ * The source's reading of messages against the client's own, and against bytes that are no message
+ * at all.
+ */
+class MessageReaderTest {
   private static final Codec ORACLE = new QpidProtonCodec();
-  private final MessageCodec codec = new MessageCodec("vehicle_id");
+  private final MessageReader reader = new MessageReader("vehicle_id");
+
+  /** The message alone, and the same with other messages around it, as chunks hold them. */
+  private LogMessage read(byte[] encoded) {
+    LogMessage alone = new LogMessage();
+    reader.read(encoded, 0, encoded.length, alone);
+    LogMessage inside = new LogMessage();
+    inside.key = "of another";
+    for (int filler : new int[] {0, 1, 0x53, 0xff}) {
+      byte[] chunk = new byte[encoded.length + 40];
+      Arrays.fill(chunk, (byte) filler);
+      System.arraycopy(encoded, 0, chunk, 20, encoded.length);
+      reader.read(chunk, 20, 20 + encoded.length, inside);
+      assertThat(inside.key).isEqualTo(alone.key);
+      assertThat(inside.body).isEqualTo(alone.body);
+      assertThat(inside.eventMs).isEqualTo(alone.eventMs);
+    }
+    return alone;
+  }
 
   private static byte[] encode(Message message) throws IOException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -68,7 +88,7 @@ class MessageCodecTest {
     builder.properties().messageId("v:1").contentType("application/json").correlationId(7);
     builder.messageAnnotations().entry("x-routing-key", "v-1").entry("x-exchange", "telemetry");
 
-    LogMessage message = codec.decode(encode(builder.addData(bytes("{\"a\":1}")).build()));
+    LogMessage message = read(encode(builder.addData(bytes("{\"a\":1}")).build()));
 
     assertThat(message.key).isEqualTo("v-ü");
     assertThat(message.eventMs).isEqualTo(1_700_000_000_000L);
@@ -79,7 +99,7 @@ class MessageCodecTest {
   void withoutHeadersKeyAndTimeComeFromTheBody() throws IOException {
     byte[] body = bytes("{\"vehicle_id\":\"v-2\",\"samples\":{\"t\":[5,6]}}");
 
-    LogMessage message = codec.decode(encode(ORACLE.messageBuilder().addData(body).build()));
+    LogMessage message = read(encode(ORACLE.messageBuilder().addData(body).build()));
 
     assertThat(message.key).isEqualTo("v-2");
     assertThat(message.eventMs).isEqualTo(5);
@@ -101,7 +121,7 @@ class MessageCodecTest {
       Symbol.valueOf("12")
     };
     for (Object value : twelve) {
-      assertThat(codec.decode(withHeader("event_time", value)).eventMs)
+      assertThat(read(withHeader("event_time", value)).eventMs)
           .as(value.getClass().getSimpleName())
           .isEqualTo(12);
     }
@@ -109,15 +129,15 @@ class MessageCodecTest {
 
   @Test
   void wholeNumbersKeepSignAndWidth() {
-    assertThat(codec.decode(withHeader("event_time", -1)).eventMs).isEqualTo(-1);
-    assertThat(codec.decode(withHeader("event_time", -70_000)).eventMs).isEqualTo(-70_000);
-    assertThat(codec.decode(withHeader("event_time", (short) -300)).eventMs).isEqualTo(-300);
-    assertThat(codec.decode(withHeader("event_time", 0)).eventMs).isZero();
-    assertThat(codec.decode(withHeader("event_time", UnsignedInteger.valueOf(-1))).eventMs)
+    assertThat(read(withHeader("event_time", -1)).eventMs).isEqualTo(-1);
+    assertThat(read(withHeader("event_time", -70_000)).eventMs).isEqualTo(-70_000);
+    assertThat(read(withHeader("event_time", (short) -300)).eventMs).isEqualTo(-300);
+    assertThat(read(withHeader("event_time", 0)).eventMs).isZero();
+    assertThat(read(withHeader("event_time", UnsignedInteger.valueOf(-1))).eventMs)
         .isEqualTo(4_294_967_295L);
-    assertThat(codec.decode(withHeader("event_time", UnsignedShort.valueOf((short) -1))).eventMs)
+    assertThat(read(withHeader("event_time", UnsignedShort.valueOf((short) -1))).eventMs)
         .isEqualTo(65_535);
-    assertThat(codec.decode(withHeader("event_time", UnsignedByte.valueOf((byte) -1))).eventMs)
+    assertThat(read(withHeader("event_time", UnsignedByte.valueOf((byte) -1))).eventMs)
         .isEqualTo(255);
   }
 
@@ -136,7 +156,7 @@ class MessageCodecTest {
       new Binary(bytes("12"))
     };
     for (Object value : useless) {
-      assertThat(codec.decode(withHeader("event_time", value)).eventMs)
+      assertThat(read(withHeader("event_time", value)).eventMs)
           .as(value.toString())
           .isEqualTo(LogRecord.NO_TIME);
     }
@@ -144,13 +164,13 @@ class MessageCodecTest {
 
   @Test
   void aKeyIsATextOrAWholeNumber() {
-    assertThat(codec.decode(withHeader("key", "v")).key).isEqualTo("v");
-    assertThat(codec.decode(withHeader("key", "x".repeat(1_000))).key).hasSize(1_000);
-    assertThat(codec.decode(withHeader("key", Symbol.valueOf("v"))).key).isEqualTo("v");
-    assertThat(codec.decode(withHeader("key", 17)).key).isEqualTo("17");
-    assertThat(codec.decode(withHeader("key", true)).key).isEmpty();
-    assertThat(codec.decode(withHeader("keys", "v")).key).isEmpty();
-    assertThat(codec.decode(withHeader("ke", "v")).key).isEmpty();
+    assertThat(read(withHeader("key", "v")).key).isEqualTo("v");
+    assertThat(read(withHeader("key", "x".repeat(1_000))).key).hasSize(1_000);
+    assertThat(read(withHeader("key", Symbol.valueOf("v"))).key).isEqualTo("v");
+    assertThat(read(withHeader("key", 17)).key).isEqualTo("17");
+    assertThat(read(withHeader("key", true)).key).isEmpty();
+    assertThat(read(withHeader("keys", "v")).key).isEmpty();
+    assertThat(read(withHeader("ke", "v")).key).isEmpty();
   }
 
   @Test
@@ -158,9 +178,9 @@ class MessageCodecTest {
     org.apache.qpid.proton.message.Message message =
         org.apache.qpid.proton.message.Message.Factory.create();
     message.setBody(new AmqpValue("{\"vehicle_id\":\"v-3\"}"));
-    assertThat(codec.decode(encode(message)).key).isEqualTo("v-3");
+    assertThat(read(encode(message)).key).isEqualTo("v-3");
     message.setBody(new AmqpValue(new Binary(bytes("{\"vehicle_id\":\"v-4\"}"))));
-    assertThat(codec.decode(encode(message)).key).isEqualTo("v-4");
+    assertThat(read(encode(message)).key).isEqualTo("v-4");
   }
 
   @Test
@@ -168,10 +188,10 @@ class MessageCodecTest {
     org.apache.qpid.proton.message.Message message =
         org.apache.qpid.proton.message.Message.Factory.create();
     message.setBody(new AmqpSequence(java.util.List.of(1, 2)));
-    assertThat(codec.decode(encode(message)).body).isEmpty();
+    assertThat(read(encode(message)).body).isEmpty();
     message.setBody(new AmqpValue(Map.of("a", 1)));
-    assertThat(codec.decode(encode(message)).body).isEmpty();
-    assertThat(codec.decode(new byte[0]).body).isEmpty();
+    assertThat(read(encode(message)).body).isEmpty();
+    assertThat(read(new byte[0]).body).isEmpty();
   }
 
   @Test
@@ -182,18 +202,18 @@ class MessageCodecTest {
     System.arraycopy(one, 0, both, 0, one.length);
     System.arraycopy(two, 0, both, one.length, two.length);
 
-    assertThat(codec.decode(both).body).isEqualTo(bytes("abc"));
+    assertThat(read(both).body).isEqualTo(bytes("abc"));
   }
 
   @Test
   void sectionsMayBeDescribedByALongOrASymbol() {
     byte[] byLong = {0, (byte) 0x80, 0, 0, 0, 0, 0, 0, 0, 0x75, (byte) 0xa0, 1, 'a'};
-    assertThat(codec.decode(byLong).body).isEqualTo(bytes("a"));
+    assertThat(read(byLong).body).isEqualTo(bytes("a"));
     ByteArrayOutputStream bySymbol = new ByteArrayOutputStream();
     bySymbol.writeBytes(new byte[] {0, (byte) 0xa3, 16});
     bySymbol.writeBytes(bytes("amqp:data:binary"));
     bySymbol.writeBytes(new byte[] {(byte) 0xa0, 1, 'b'});
-    assertThat(codec.decode(bySymbol.toByteArray()).body).isEqualTo(bytes("b"));
+    assertThat(read(bySymbol.toByteArray()).body).isEqualTo(bytes("b"));
   }
 
   @Test
@@ -210,20 +230,9 @@ class MessageCodecTest {
           {0, 0x53, 0x74, 0x40},
           new byte[100_000]
         }) {
-      assertThat(codec.decode(garbage).body).isEqualTo(garbage);
+      assertThat(read(garbage).body).isEqualTo(garbage);
     }
-    assertThat(codec.decode(bytes("{\"vehicle_id\":\"v-5\"}")).key).isEqualTo("v-5");
-  }
-
-  @Test
-  void aDecodedMessageConsumesExactlyItsBytes() throws IOException {
-    byte[] first = encode(ORACLE.messageBuilder().addData(bytes("one")).build());
-    byte[] second = encode(ORACLE.messageBuilder().addData(bytes("two")).build());
-    ByteBuf buffer = Unpooled.wrappedBuffer(first, second);
-
-    assertThat(codec.decode(buffer, first.length).getBodyAsBinary()).isEqualTo(bytes("one"));
-    assertThat(codec.decode(buffer, second.length).getBodyAsBinary()).isEqualTo(bytes("two"));
-    assertThat(buffer.readableBytes()).isZero();
+    assertThat(read(bytes("{\"vehicle_id\":\"v-5\"}")).key).isEqualTo("v-5");
   }
 
   /** Any message with any sections and header types: body and headers as the client reads them. */
@@ -234,7 +243,7 @@ class MessageCodecTest {
     for (int i = 0; i < 4_000; i++) {
       byte[] encoded = encode(anyMessage(random));
 
-      LogMessage ours = codec.decode(encoded);
+      LogMessage ours = read(encoded);
 
       Message theirs = ORACLE.decode(Unpooled.wrappedBuffer(encoded), encoded.length);
       assertThat(ours.body).isEqualTo(theirs.getBodyAsBinary());
@@ -260,14 +269,14 @@ class MessageCodecTest {
     for (int i = 0; i < 3_000; i++) {
       byte[] encoded = encode(anyMessage(random));
       byte[] cut = Arrays.copyOf(encoded, random.nextInt(encoded.length + 1));
-      assertThat(codec.decode(cut).body).isNotNull();
+      assertThat(read(cut).body).isNotNull();
       for (int change = 1 + random.nextInt(4); change > 0; change--) {
         encoded[random.nextInt(encoded.length)] = (byte) random.nextInt();
       }
-      assertThat(codec.decode(encoded).body).isNotNull();
+      assertThat(read(encoded).body).isNotNull();
       byte[] noise = new byte[random.nextInt(60)];
       random.nextBytes(noise);
-      assertThat(codec.decode(noise).body).isNotNull();
+      assertThat(read(noise).body).isNotNull();
     }
   }
 
