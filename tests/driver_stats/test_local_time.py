@@ -83,6 +83,14 @@ def test_a_change_within_an_hour_makes_pieces_of_it():
     assert day.end_ms - day.start_ms == 24.5 * HOUR_MS
 
 
+def test_a_change_a_minute_after_the_hour_ends_that_hour():
+    """St. John's, 2011-03-13: at 00:01 the clock leapt to 01:01."""
+    zone = "America/St_Johns"
+    midnight = at(zone, 2011, 3, 13)
+    assert hour_of(midnight, zone) == (midnight, midnight + 60_000)
+    assert hour_of(midnight + 60_000, zone) == (midnight + 60_000, midnight + HOUR_MS)
+
+
 def test_a_day_that_never_was_has_no_window():
     zone = "Pacific/Apia"
     before = day_of(at(zone, 2011, 12, 29, 12), zone)
