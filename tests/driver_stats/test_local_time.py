@@ -7,13 +7,15 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conf.local_time import local_time
 from conf.parameters import ParameterError
 from jobs.driver_stats.local_time import HOUR_MS, day_of, hour_of, in_rolling, rolling, week_of
 from jobs.driver_stats.windows import day_start, day_text, hour_start
+
+PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ZONES = [
     "UTC", "Europe/Berlin", "America/Chicago", "Asia/Kolkata", "Australia/Lord_Howe", "America/Havana",
@@ -100,6 +102,7 @@ def test_a_day_that_never_was_has_no_window():
     )
 
 
+@PROPERTY
 @given(near_changes(), st.sampled_from([hour_of, day_of, week_of]))
 def test_windows_follow_one_another_and_hold_their_time(drawn, window_of):
     zone, ms = drawn
@@ -110,6 +113,7 @@ def test_windows_follow_one_another_and_hold_their_time(drawn, window_of):
     assert window_of(found.start_ms - 1, zone).end_ms == found.start_ms
 
 
+@PROPERTY
 @given(near_changes())
 def test_every_hour_lies_in_one_day_and_every_day_in_one_week(drawn):
     zone, ms = drawn
@@ -119,6 +123,7 @@ def test_every_hour_lies_in_one_day_and_every_day_in_one_week(drawn):
     assert (week.date.weekday(), week.date <= day.date <= week.date + timedelta(days=6)) == (0, True)
 
 
+@PROPERTY
 @given(TIMES)
 def test_utc_is_what_it_was(ms):
     """The windows of the job as it is, so that a fleet in UTC sees no change."""

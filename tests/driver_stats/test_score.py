@@ -7,13 +7,15 @@ from dataclasses import fields
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conf.parameters import ParameterError
 from conf.score import additive, weighted
 from jobs.driver_stats.layout import NONE
 from jobs.driver_stats.score import Tally, additive_per_100km, band, counts_for_score, score, weighted_percent
+
+PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 KM, MIN = 10**9, 60_000
 ADDITIVE, PERCENT, SAMSARA = additive(), weighted(), additive("score_samsara_1")
@@ -67,6 +69,7 @@ def test_idling_costs_where_a_fleet_wants_it():
 
 
 @pytest.mark.parametrize("rules", [ADDITIVE, PERCENT], ids=lambda rules: rules.id)
+@PROPERTY
 @given(tally=TALLIES)
 def test_the_terms_add_up_to_100_minus_the_unclamped_score_exactly(rules, tally):
     found = score(rules, tally)
@@ -91,6 +94,7 @@ def test_without_any_distance_samsaras_rules_give_none_either():
     assert score(SAMSARA, Tally(0, 600_000)).state == "insufficient_distance"
 
 
+@PROPERTY
 @given(st.lists(TALLIES, min_size=1, max_size=6), st.randoms())
 def test_a_window_is_scored_from_its_sums_in_any_order(parts, rng):
     total = sum(parts, Tally())
@@ -105,6 +109,7 @@ def test_a_score_of_sums_is_no_mean_of_scores():
     assert both.score == pytest.approx(100 - 1.60934, abs=1e-6)
 
 
+@PROPERTY
 @given(TALLIES, st.sampled_from([each.name for each in fields(Tally)[3:]]))
 def test_more_of_what_is_penalised_never_improves_a_score(tally, name):
     more = tally + Tally(**{name: 1})
@@ -160,6 +165,7 @@ def test_events_within_sixty_seconds_count_once():
     assert counted([0, 0, 1], deduplicate_ms=0) == [0, 0, 1]
 
 
+@PROPERTY
 @given(st.lists(st.integers(0, 10**6)).map(sorted))
 def test_counted_events_are_a_minute_apart_and_every_other_is_within_one(starts):
     kept = counted(starts)
