@@ -76,7 +76,7 @@ def hertz(*stretches, start=0):
         (80.6, 50, MAJOR), (80.7, 50, SEVERE),                  # 30.6 km/h
         (140, 100, MAJOR), (140.1, 100, SEVERE),                # 40 %
         (36.5, 30, MINOR), (36.4, 30, OK),
-        (50, NAN, UNKNOWN), (NAN, 50, UNKNOWN), (250, 130, SEVERE), (250.1, 130, UNKNOWN), 
+        (50, NAN, UNKNOWN), (NAN, 50, UNKNOWN), (250, 130, SEVERE), (250.1, 130, UNKNOWN),
         (0, 50, OK), (0, NAN, UNKNOWN),
     ],
 )  # fmt: skip
