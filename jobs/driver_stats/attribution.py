@@ -118,11 +118,8 @@ def stretches(
     for login in logins:
         for at in (login.at_ms, login.at_ms + rules.holds_ms):
             # One that holds no longer at a minute's last millisecond has not got that minute.
-            edges |= {
-                edge
-                for edge in (at - at % MINUTE_MS, at - at % MINUTE_MS + MINUTE_MS)
-                if start_ms < edge < end_ms
-            }
+            minute = at - at % MINUTE_MS
+            edges |= {edge for edge in (minute, minute + MINUTE_MS) if start_ms < edge < end_ms}
     open_start, open_driver = start_ms, driver_of(rules, logins, vehicle_id, start_ms)
     for edge in sorted(edges - {start_ms, end_ms}):
         driver = driver_of(rules, logins, vehicle_id, edge)
@@ -153,7 +150,7 @@ def moves(
 
 
 def affected(after: Logins, login: Login) -> tuple[int, int | None]:
-    """From which minute to which (None: to the newest) a log-in may change who drove: up to the next log-in's minute."""
+    """From which minute to which (None: the newest) a log-in may change who drove: up to the next log-in's minute."""
     at = bisect_right(after, login.at_ms, key=lambda each: each.at_ms)
     start = login.at_ms - login.at_ms % MINUTE_MS
     if at == len(after):
