@@ -113,7 +113,7 @@ def driver_of(rules: AttributionRules, logins: Logins, vehicle_id: str, ms: int)
 def stretches(
     rules: AttributionRules, logins: Logins, vehicle_id: str, start_ms: int, end_ms: int
 ) -> Iterator[Stretch]:
-    """Who drove from ``start_ms`` to ``end_ms``, such as in a trip, which a change of driver ends; edges are minutes'."""
+    """Who drove from ``start_ms`` to ``end_ms``: a trip ends where the driver changes. Edges are those of minutes."""
     edges = {start_ms, end_ms}
     for login in logins:
         for at in (login.at_ms, login.at_ms + rules.holds_ms):
