@@ -42,22 +42,17 @@ class DayRecord:
 
     def to_bytes(self) -> bytes:
         """The form that is kept in Flink's state."""
-        kind = type(self.after).__name__ if self.after is not None else ""
-        state = to_bytes(self.after).decode() if self.after is not None else ""
         minutes = [[minute // MINUTE_MS % 1440, *sums] for minute, sums in self.minutes.items()]
         first = min(self.minutes, default=0)
-        return json.dumps(
-            [first - first % DAY_MS, minutes, kind, state, self.alerts], separators=(",", ":")
-        ).encode()
+        return _json([first - first % DAY_MS, minutes, _state_text(self.after), self.alerts])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> DayRecord:
         """Reads ``to_bytes``."""
-        day, minutes, kind, state, alerts = json.loads(data)
-        states = {each.__name__: each for each in (EuState, FmcsaState)}
+        day, minutes, after, alerts = json.loads(data)
         return cls(
             {day + index * MINUTE_MS: (drive, idle) for index, drive, idle in minutes},
-            from_bytes(states[kind], state.encode()) if kind else None,
+            _state(after),
             [Alert(*alert) for alert in alerts],
         )
 
@@ -86,6 +81,16 @@ class DriverHours:
     base: Any = None
     judged_to: int = NONE
     dirty: int = NONE
+
+    def head_to_bytes(self) -> bytes:
+        """All but the days, in the form that is kept in Flink's state."""
+        return _json([_state_text(self.base), self.judged_to, self.dirty])
+
+    @classmethod
+    def from_bytes(cls, machine: Machine, head: bytes, days: MutableMapping[int, DayRecord]) -> DriverHours:
+        """Reads ``head_to_bytes``; the days come from where they are kept."""
+        base, judged_to, dirty = json.loads(head)
+        return cls(machine, days, _state(base), judged_to, dirty)
 
     def add(self, minute: int, drive_ms: int, idle_ms: int) -> None:
         """Adds to a minute what a vehicle's part of it says; what is taken out again is negative.
@@ -147,18 +152,18 @@ class DriverHours:
     def forget(self, before_ms: int) -> None:
         """Drops the days that end at ``before_ms`` or before; no minute of them may come any more."""
         for day in sorted(self.days):
-            if day + DAY_MS <= before_ms and day + DAY_MS <= self.judged_to:
+            if self.dirty == NONE and day + DAY_MS <= min(before_ms, self.judged_to):
                 self.base = self.days.pop(day).after
 
     def _before(self, ms: int) -> Any:
         """The state to judge ``ms`` from: after the day before it, or as far as its own was judged; NONE: the last."""
         at_day = ms == NONE or ms % DAY_MS != 0
-        known = [
-            day
-            for day, record in self.days.items()
-            if record.after is not None and (ms == NONE or day < ms - ms % DAY_MS or (at_day and day <= ms))
-        ]
-        return self.days[max(known)].after if known else self.base
+        for day in sorted(self.days, reverse=True):  # reads as few records as it can
+            if ms == NONE or day < ms - ms % DAY_MS or (at_day and day <= ms):
+                after = self.days[day].after
+                if after is not None:
+                    return after
+        return self.base
 
     def _around(self, day: int, record: DayRecord) -> dict[int, tuple[int, int]]:
         """A day's minutes, the last one before it and the first one after it."""
@@ -168,6 +173,20 @@ class DriverHours:
             if other is not None and minute in other.minutes:
                 around[minute] = other.minutes[minute]
         return around
+
+
+def _json(values: list[Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _state_text(state: Any) -> list[str]:
+    return [] if state is None else [type(state).__name__, to_bytes(state).decode()]
+
+
+def _state(text: list[str]) -> Any:
+    if not text:
+        return None
+    return from_bytes({"EuState": EuState, "FmcsaState": FmcsaState}[text[0]], text[1].encode())
 
 
 def _in_order(alerts: Counter[Alert]) -> list[Alert]:

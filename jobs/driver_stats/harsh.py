@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from conf.harsh import HarshRuleSet
 from jobs.driver_stats.compiled import njit
-from jobs.driver_stats.kernel import haversine_m
+from jobs.driver_stats.kernel import EARTH_RADIUS_M, haversine_m
 from jobs.driver_stats.layout import NONE
 
 # The kernel's three axes, and the vector of both.
@@ -32,6 +32,8 @@ ACCEL_AXIS, BRAKE_AXIS, CORNER_AXIS, CRASH_AXIS = range(4)
 HARSH_AXES = 4
 HARSH_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash")
 """Types of driver_event by axis; in place of layout.EVENT_TYPES."""
+
+_M_PER_DEGREE = EARTH_RADIUS_M * math.pi / 180
 
 DERIVE_FIELDS: list[Any] = [
     # the fix that the next one is compared with
@@ -127,8 +129,8 @@ def derive(
 ) -> tuple[float, float]:
     """Accelerations forward and to the left in m/s² (ISO 8855) since the fix before; NaN where there is none to tell.
 
-    To be called with every sample, in order, whether it has an accelerometer or not; of an axis that has one, the
-    result is not used. Lateral: v * yaw rate where there is one, else v * change of heading.
+    To be called, in order, with each sample that lacks one of the two; of an axis that is measured the result is not
+    used. Lateral: v * yaw rate where there is one, else v * change of heading.
 
     Args:
         r: HarshRules.
@@ -171,9 +173,12 @@ def _jumped(r: HarshRules, s: Any, gap: int, speed: float, lat: float, lon: floa
     )
     if not known:
         return False
-    moved = haversine_m(s["derive_lat"], s["derive_lon"], lat, lon)
-    fastest = max(speed, s["derive_kmh"])
-    return bool(moved > r.slack_m + r.distance_ratio * fastest / 3.6e3 * gap)
+    allowed_m = r.slack_m + r.distance_ratio * max(speed, s["derive_kmh"]) / 3.6e3 * gap
+    # Degrees of longitude are never longer than those of latitude: most samples need no more than this.
+    north, east = (lat - s["derive_lat"]) * _M_PER_DEGREE, (lon - s["derive_lon"]) * _M_PER_DEGREE
+    if north * north + east * east <= allowed_m * allowed_m:
+        return False
+    return bool(haversine_m(s["derive_lat"], s["derive_lon"], lat, lon) > allowed_m)
 
 
 @njit
@@ -184,6 +189,8 @@ def _within(value: float, below: float, above: float) -> float:
 @njit
 def _wrapped(degrees: float) -> float:
     """A difference of headings, -180 to 180."""
+    if -180.0 <= degrees <= 180.0:
+        return degrees
     return (degrees + 180.0) % 360.0 - 180.0
 
 

@@ -178,6 +178,22 @@ def test_a_day_survives_its_bytes(parts):
             assert DayRecord.from_bytes(record.to_bytes()) == record
 
 
+@PROPERTY
+@given(recorded(), st.integers(0, 2000), st.sampled_from([EU, US]))
+def test_a_restored_driver_goes_on_as_if_nothing_had_been(parts, cut, rules):
+    closed = max(minute for minute, _, _ in parts) + 2 * MIN
+    going, restored = DriverHours(rules), DriverHours(rules)
+    for place, part in enumerate(parts):
+        going.add(*part)
+        restored.add(*part)
+        if place == cut:
+            assert going.judge(part[0]) == restored.judge(part[0])
+            days = {day: DayRecord.from_bytes(record.to_bytes()) for day, record in restored.days.items()}
+            restored = DriverHours.from_bytes(rules, restored.head_to_bytes(), days)
+    assert going.judge(closed) == restored.judge(closed)
+    assert (restored.days, restored.head_to_bytes()) == (going.days, going.head_to_bytes())
+
+
 def test_a_minute_is_judged_when_the_next_one_is_closed():
     log = DriverHours(EU)
     for minute in range(255):

@@ -61,6 +61,21 @@ class TestDerive:
     def test_the_yaw_rate_goes_first(self):
         assert last(sample(0, 36, 0), sample(1, 36, 20, yaw_rate=-10)) == (0, -10 * math.radians(10))
 
+    @pytest.mark.parametrize(
+        ("before", "after", "jumps"),
+        [
+            ((0, 179.9999), (0, -179.9999), False),
+            ((80, 13), (80, 13.002), False),
+            ((80, 13), (80, 13.01), True),
+        ],
+    )
+    def test_positions_are_compared_on_the_globe(self, before, after, jumps):
+        """22 m over the date line; 0.002 degrees are 223 m at the equator and 39 m at 80 degrees north."""
+        (x, _) = derived(
+            sample(0, 50, lat=before[0], lon=before[1]), sample(1, 50, lat=after[0], lon=after[1])
+        )[-1]
+        assert (x != x) == jumps
+
     @pytest.mark.parametrize(("gap_s", "known"), [(1, True), (3, True), (3.001, False), (30, False)])
     def test_it_is_refused_when_samples_are_further_apart_than_three_seconds(self, gap_s, known):
         x, y = derived(sample(0, 72, 0), sample(gap_s, 68, 5))[-1]
