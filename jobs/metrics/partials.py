@@ -34,7 +34,7 @@ class Part:
         pane: its start, epoch ms.
         seq, t0: the message; seq is NO_SEQ where there is no number.
         part, parts: which of the message's rows this is, and how many it has.
-        samples: how many there are, with a value or without.
+        samples: how many there are, with a value or without; 0: buckets of this pane come first, the rest follows.
         counts, sums: of each field; sums in units of the last decimal.
         mins, maxs: NaN where there is no value.
         buckets: field, bucket and number of values in it.
@@ -185,13 +185,13 @@ class Partials:
         group: Array,
         messages: tuple[Array, Array, Array],
     ) -> tuple[Array, Array]:
-        """The rows: one for each cell, more where its buckets need them."""
+        """The rows: one for each cell, more where its buckets need them; what is added up stands in the last one."""
         key_index, numbers, t0 = messages
         cells, bucket_field, bucket, weight = entries
         chunk = self.layout.dtype["bucket"].shape[0]
         filled = np.bincount(cells, minlength=len(starts))
         needed = np.maximum(1, -(-filled // chunk))
-        first_row = np.cumsum(needed) - needed
+        last_row = np.cumsum(needed) - 1
         rows = np.zeros(int(needed.sum()), self.layout.dtype)
         cell_of_row = np.repeat(np.arange(len(starts)), needed)
         message = of_message[starts][cell_of_row]
@@ -199,14 +199,14 @@ class Partials:
         rows["seq"] = numbers[message]
         rows["t0"] = t0[message]
         rows["min"] = rows["max"] = np.nan
-        rows["samples"][first_row] = np.diff(np.r_[starts, samples])
+        rows["samples"][last_row] = np.diff(np.r_[starts, samples])
         for index, (count, total, least, most, _) in enumerate(sums):
-            rows["count"][first_row, index] = count
-            rows["sum"][first_row, index] = total
-            rows["min"][first_row, index] = least
-            rows["max"][first_row, index] = most
+            rows["count"][last_row, index] = count
+            rows["sum"][last_row, index] = total
+            rows["min"][last_row, index] = least
+            rows["max"][last_row, index] = most
         place = np.arange(len(cells)) - (np.cumsum(filled) - filled)[cells]
-        row, slot = first_row[cells] + place // chunk, place % chunk
+        row, slot = (last_row - needed + 1)[cells] + place // chunk, place % chunk
         rows["bucket_field"][row, slot] = bucket_field
         rows["bucket"][row, slot] = bucket
         rows["weight"][row, slot] = weight

@@ -112,7 +112,7 @@ class KeyWindows:
         """Adds a part in.
 
         Returns:
-            The numbers of the panes that it changed; none, if it belongs to a copy or is too old.
+            The numbers of the panes that it completed; none, if it belongs to a copy or is too old.
 
         Raises:
             ValueError: the state is of a definition that counts otherwise.
@@ -138,7 +138,8 @@ class KeyWindows:
                     "definition starts without that savepoint and reads the log from the first message"
                 )
             stores.panes.put(number, added(stored, part))
-            changed.append(number)
+            if part.samples:  # its buckets are all there
+                changed.append(number)
         return changed
 
     def timer(self, timestamp: int, stores: Stores, timers: Timers, watermark: int) -> Iterator[Write]:
