@@ -31,7 +31,7 @@ from kappafleet.errors import AddressError, UserError
 if TYPE_CHECKING:
     from connectors.ends import LogSource, RowSink
 
-JOBS = ("driver_stats",)
+JOBS = ("driver_stats", "metrics")
 FIRST_VERSION = 1
 CHECKPOINT_INTERVAL_MS = 2000
 
@@ -101,12 +101,14 @@ def launch(what: Launch, flink_settings: Mapping[str, str] | None = None) -> Non
 
     module = importlib.import_module(f"jobs.{what.job}.job")
     settings = _settings(what)
+    # A job reads one exchange, unless its parameters say which one.
+    exchange: str = getattr(settings, "exchange", None) or module.EXCHANGE
     # Servers first: whether they answer is known long before Flink has started.
     address = parse_uri(what.source)
     if isinstance(address, RabbitMQAddress):
         address = _resolved(address)
-        _check_streams(module.EXCHANGE, address)
-    source, sink = _source(module.EXCHANGE, address), _sink(what.job, parse_uri(what.sink))
+        _check_streams(exchange, address)
+    source, sink = _source(exchange, address), _sink(what.job, parse_uri(what.sink))
     configuration = Configuration()
     for name, value in (flink_settings or {}).items():
         configuration.set_string(name, value)

@@ -96,26 +96,29 @@ def parsed(body: bytes) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def message(body: bytes, exchange: str | None = None) -> Message:
+def message(body: bytes, exchange: str | None = None, id_field: str | None = None) -> Message:
     """`body` with its address; the body is passed on byte for byte.
 
     Args:
         body: one line.
         exchange: where to send it; None: where its schema belongs (`observations` for observation/1, else
         `telemetry`).
+        id_field: which field is the key; None: that of its schema.
     """
     value = parsed(body)
     if value is None:
         return Message(body, exchange or TELEMETRY)
-    return addressed(body, value, exchange)
+    return addressed(body, value, exchange, id_field)
 
 
-def addressed(body: bytes, value: dict[str, object], exchange: str | None = None) -> Message:
+def addressed(
+    body: bytes, value: dict[str, object], exchange: str | None = None, id_field: str | None = None
+) -> Message:
     """As `message`, of a body that was parsed already."""
     kind = OBSERVATIONS if value.get("schema") == "observation/1" else TELEMETRY
     times = sample_times(value)
     last = times[-1] if times else None
-    key = value.get(_ID_FIELDS[kind])
+    key = value.get(id_field or _ID_FIELDS[kind])
     if not isinstance(key, str) or not _fits(key):
         key = ""
     seq = value.get("seq")

@@ -36,7 +36,7 @@ def at_rate(messages: Iterable[Message], per_second: float) -> Iterator[Due]:
         yield number / per_second, each
 
 
-def at_event_pace(messages: Iterable[Message], speedup: float) -> Iterator[Due]:
+def at_event_pace(messages: Iterable[Message], speedup: float, id_field: str | None = None) -> Iterator[Due]:
     """All messages by the time of their last sample, at `speedup` times the pace of event time.
 
     A message without a usable time goes right after its predecessor in the input. Messages of equal time keep
@@ -51,11 +51,16 @@ def at_event_pace(messages: Iterable[Message], speedup: float) -> Iterator[Due]:
         times.append(time)
         places.append(places[-1] + spool.write(each.body))
         exchanges.append(each.exchange)
-    return _replayed(spool, times, places, exchanges, speedup)
+    return _replayed(spool, times, places, exchanges, speedup, id_field)
 
 
 def _replayed(
-    spool: IO[bytes], times: "array[int]", places: "array[int]", exchanges: list[str], speedup: float
+    spool: IO[bytes],
+    times: "array[int]",
+    places: "array[int]",
+    exchanges: list[str],
+    speedup: float,
+    id_field: str | None,
 ) -> Iterator[Due]:
     order = sorted(range(len(times)), key=times.__getitem__)
     first = next((times[index] for index in order if times[index] != _BEFORE_ALL), 0)
@@ -63,15 +68,17 @@ def _replayed(
         for index in order:
             spool.seek(places[index])
             body = spool.read(places[index + 1] - places[index])
-            yield max(times[index] - first, 0) / 1000 / speedup, message(body, exchanges[index])
+            yield max(times[index] - first, 0) / 1000 / speedup, message(body, exchanges[index], id_field)
 
 
-def plain(files: list[Path], exchange: str | None) -> Iterator[Message]:
+def plain(files: list[Path], exchange: str | None, id_field: str | None = None) -> Iterator[Message]:
     """The lines of `files` as messages, byte for byte, in the order of the files."""
-    return (message(body, exchange) for body in lines(files))
+    return (message(body, exchange, id_field) for body in lines(files))
 
 
-def shifted_to(now_ms: int, files: list[Path], exchange: str | None) -> Iterator[Message]:
+def shifted_to(
+    now_ms: int, files: list[Path], exchange: str | None, id_field: str | None = None
+) -> Iterator[Message]:
     """As `plain`, with the times of each vehicle or sensor moved so that its last sample is at `now_ms`.
 
     All messages of one id move by the same whole number of milliseconds, so everything within a vehicle stays
@@ -84,25 +91,27 @@ def shifted_to(now_ms: int, files: list[Path], exchange: str | None) -> Iterator
         value = parsed(body)
         times = _movable(value)
         if value is not None and times:
-            each = addressed(body, value, exchange)
+            each = addressed(body, value, exchange, id_field)
             if each.key:
                 where = each.exchange, each.key
                 lasts[where] = max(lasts.get(where, times[0]), *times)
-    return (_shifted(body, exchange, lasts, now_ms) for body in lines(files))
+    return (_shifted(body, exchange, id_field, lasts, now_ms) for body in lines(files))
 
 
-def _shifted(body: bytes, exchange: str | None, lasts: dict[tuple[str, str], int], now_ms: int) -> Message:
+def _shifted(
+    body: bytes, exchange: str | None, id_field: str | None, lasts: dict[tuple[str, str], int], now_ms: int
+) -> Message:
     value = parsed(body)
     if value is None:
-        return message(body, exchange)
-    before = addressed(body, value, exchange)
+        return message(body, exchange, id_field)
+    before = addressed(body, value, exchange, id_field)
     times = _movable(value)
     samples = value.get("samples")
     if not times or not before.key or not isinstance(samples, dict):
         return before
     shift = now_ms - lasts[before.exchange, before.key]
     samples["t"] = [time + shift for time in times]
-    return addressed(json.dumps(value, separators=(",", ":")).encode(), value, exchange)
+    return addressed(json.dumps(value, separators=(",", ":")).encode(), value, exchange, id_field)
 
 
 def _movable(value: dict[str, object] | None) -> list[int]:

@@ -46,6 +46,8 @@ class Run:
     rate: float | None = None
     exchange: str | None = None
     """None: as each line's schema says."""
+    id_field: str | None = None
+    """Which field of a message is its key; None: that of its schema."""
     streams: StreamSettings | None = _DEFAULT_STREAMS
     """What to declare; None: nothing, all is there."""
     patience_s: float = PATIENCE_S
@@ -75,7 +77,10 @@ def publish(run: Run) -> Totals:
             progress.update(publishing, completed=totals.confirmed, detail=figures)
 
         now_ms = time.time_ns() // 1_000_000
-        messages = shifted_to(now_ms, files, run.exchange) if run.shift_to_now else plain(files, run.exchange)
+        if run.shift_to_now:
+            messages = shifted_to(now_ms, files, run.exchange, run.id_field)
+        else:
+            messages = plain(files, run.exchange, run.id_field)
         declared: set[str] = set()
         if run.streams is not None:
             messages = _declared(messages, run.streams, declared)
@@ -127,7 +132,7 @@ def _declared(messages: Iterator[Message], settings: StreamSettings, made: set[s
 
 def _paced(messages: Iterator[Message], run: Run) -> Iterator[Due]:
     if run.speedup is not None:
-        return at_event_pace(messages, run.speedup)
+        return at_event_pace(messages, run.speedup, run.id_field)
     if run.rate is not None:
         return at_rate(messages, run.rate)
     return unpaced(messages)

@@ -40,6 +40,13 @@ def publish(
             help="Where to publish; by default telemetry or observations, as the line's schema says."
         ),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD",
+            help="The field that holds a message's key, where it is neither vehicle_id nor sensor_id.",
+        ),
+    ] = None,
     partitions: Annotated[int, typer.Option(min=1, help="Streams per exchange.")] = _DEFAULTS.partitions,
     max_age: Annotated[str, typer.Option(help="How long streams keep messages, such as 7D; '' for ever.")] = (
         _DEFAULTS.max_age
@@ -73,6 +80,7 @@ def publish(
             shift_to_now=shift_to_now,
             rate=rate,
             exchange=exchange,
+            id_field=key,
             streams=None if no_declare else StreamSettings(partitions, max_age, max_length_bytes),
             patience_s=patience,
             protocol=publishing.Protocol(protocol),

@@ -13,7 +13,7 @@ from kappafleet.launch import root_cause
     [
         (
             ["sensors", "--from", "file:{here}", "--to", "file:{here}"],
-            "there is no job sensors; jobs are: driver_stats",
+            "there is no job sensors; jobs are: driver_stats, metrics",
         ),
         (
             ["driver_stats", "--from", "file:{here}/nothing", "--to", "file:{here}"],

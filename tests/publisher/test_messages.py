@@ -76,3 +76,8 @@ def test_unreadable_input_is_named(tmp_path: Path) -> None:
     broken.write_bytes(gzip.compress(b"line\n" * 1000)[:-10])
     with pytest.raises(UserError, match=r"x\.jsonl\.gz can't be read"):
         list(lines([broken]))
+
+
+def test_the_field_of_the_key_can_be_named():
+    body = b'{"wearer_id": "w-1", "vehicle_id": "v", "seq": 3, "samples": {"t": [5]}}'
+    assert message(body, "wearables", "wearer_id") == Message(body, "wearables", "w-1", "w-1:3", 5, 1)

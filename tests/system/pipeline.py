@@ -1,4 +1,4 @@
-"""A run of driver_stats through real servers: streams of its own, a keyspace of its own, tables read back."""
+"""A run of a job through real servers: streams of its own, a keyspace of its own, tables read back."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ POLL_S = 0.5
 class Pipeline:
     """An exchange, its streams, a keyspace, and the job between them."""
 
-    def __init__(self, stack: Stack, name: str) -> None:
+    def __init__(self, stack: Stack, name: str, job: str = "driver_stats") -> None:
         self.stack = stack
+        self.job = job
         self.exchange = f"telemetry-of-{name}"
         self.keyspace = f"kf_test_{name}"
         self.job_id = ""
@@ -43,7 +44,7 @@ class Pipeline:
         ports = self.stack.ports
         streams = ",".join(stream_names(self.exchange, PARTITIONS))
         self.job_id = submit_job(
-            "driver_stats",
+            self.job,
             f"rabbitmq://127.0.0.1:{ports.stream}?streams={streams}",
             f"cassandra://127.0.0.1:{ports.cql}/{self.keyspace}",
             list(overrides),
@@ -77,7 +78,7 @@ class Pipeline:
         """All rows of all tables, in the form in which files have them."""
         with connect(CassandraConnection.from_environment()) as session:
             found = {}
-            for table in tables("driver_stats"):
+            for table in tables(self.job):
                 rows = session.execute(f"SELECT * FROM {self.keyspace}.{table.name}")  # a name of ours
                 found[table.name] = {
                     tuple(row[name] for name in table.primary_key): row
@@ -96,9 +97,9 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(stack: Stack, name: str) -> Iterator[Pipeline]:
+def pipeline(stack: Stack, name: str, job: str = "driver_stats") -> Iterator[Pipeline]:
     """A pipeline whose job, streams and keyspace are gone afterwards."""
-    found = Pipeline(stack, name)
+    found = Pipeline(stack, name, job)
     try:
         yield found
     finally:

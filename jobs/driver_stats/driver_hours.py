@@ -1,0 +1,193 @@
+"""A driver's minutes and what the rules of drivers' hours make of them, late minutes included.
+
+Law: the alerts that stand, and the state, depend on the minutes alone, not on the order in which they came. A late
+minute (a backlog, a late log-in) has its day and those after it judged again from the state before it; what that
+changes comes out as alerts to withdraw and alerts to add.
+
+Everything is by UTC day, so that a keyed state can hold one record a day and read only those that it needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from conf.hours import EuRules, FmcsaRules
+from jobs.driver_stats.hours import MINUTE_MS, Alert, Left, Machine, activities, from_bytes, replay, to_bytes
+from jobs.driver_stats.hours_eu import EuHours, EuState
+from jobs.driver_stats.hours_fmcsa import FmcsaHours, FmcsaState
+from jobs.driver_stats.layout import NONE
+
+DAY_MS = 86_400_000
+
+
+def machine(rules: EuRules | FmcsaRules) -> EuHours | FmcsaHours:
+    """The state machine of a rule set."""
+    return EuHours(rules) if isinstance(rules, EuRules) else FmcsaHours(rules)
+
+
+@dataclass(slots=True)
+class DayRecord:
+    """A driver's UTC day: milliseconds of driving and of idling by minute, and what followed from them.
+
+    ``after`` is the state at its end, or as far as it was judged; None: it was not judged yet.
+    """
+
+    minutes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    after: Any = None
+    alerts: list[Alert] = field(default_factory=list)
+
+    def to_bytes(self) -> bytes:
+        """The form that is kept in Flink's state."""
+        minutes = [[minute // MINUTE_MS % 1440, *sums] for minute, sums in self.minutes.items()]
+        first = min(self.minutes, default=0)
+        return _json([first - first % DAY_MS, minutes, _state_text(self.after), self.alerts])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> DayRecord:
+        """Reads ``to_bytes``."""
+        day, minutes, after, alerts = json.loads(data)
+        return cls(
+            {day + index * MINUTE_MS: (drive, idle) for index, drive, idle in minutes},
+            _state(after),
+            [Alert(*alert) for alert in alerts],
+        )
+
+
+class Changes(NamedTuple):
+    """What judging has changed: alerts that hold no longer, and new ones, in the order of time."""
+
+    withdrawn: list[Alert]
+    added: list[Alert]
+
+
+@dataclass(slots=True)
+class DriverHours:
+    """The hours of one driver.
+
+    Attributes:
+        machine: the rules.
+        days: records by start of their UTC day; a dict, or a view of keyed state.
+        base: the state before the first record; None: nothing is known of the driver.
+        judged_to: minutes before it were judged.
+        dirty: the earliest minute that has changed since; NONE: none has.
+    """
+
+    machine: Machine
+    days: MutableMapping[int, DayRecord] = field(default_factory=dict)
+    base: Any = None
+    judged_to: int = NONE
+    dirty: int = NONE
+
+    def head_to_bytes(self) -> bytes:
+        """All but the days, in the form that is kept in Flink's state."""
+        return _json([_state_text(self.base), self.judged_to, self.dirty])
+
+    @classmethod
+    def from_bytes(cls, machine: Machine, head: bytes, days: MutableMapping[int, DayRecord]) -> DriverHours:
+        """Reads ``head_to_bytes``; the days come from where they are kept."""
+        base, judged_to, dirty = json.loads(head)
+        return cls(machine, days, _state(base), judged_to, dirty)
+
+    def add(self, minute: int, drive_ms: int, idle_ms: int) -> None:
+        """Adds to a minute what a vehicle's part of it says; what is taken out again is negative.
+
+        Args:
+            minute: start of the minute.
+            drive_ms: driving.
+            idle_ms: standing with the ignition not off.
+        """
+        day = minute - minute % DAY_MS
+        record = self.days.get(day) or DayRecord()
+        had = record.minutes.get(minute, (0, 0))
+        sums = (had[0] + drive_ms, had[1] + idle_ms)
+        if any(sums):
+            record.minutes[minute] = sums
+        else:
+            record.minutes.pop(minute, None)
+        self.days[day] = record
+        # The minute before it may be driving because of this one (hours.activities).
+        if self.judged_to != NONE and minute - MINUTE_MS < self.judged_to:
+            self.dirty = minute - MINUTE_MS if self.dirty == NONE else min(self.dirty, minute - MINUTE_MS)
+
+    def judge(self, closed_ms: int) -> Changes:
+        """Judges all minutes of which the next one is closed too, that is, ends at ``closed_ms`` or before."""
+        upto = closed_ms - closed_ms % MINUTE_MS - MINUTE_MS
+        begin = self.judged_to
+        if self.dirty != NONE:
+            begin = self.dirty - self.dirty % DAY_MS
+        elif begin != NONE and begin >= upto:
+            return Changes([], [])
+        upto = max(upto, self.judged_to)
+        state = self._before(begin) if begin != NONE else self.base
+        gone: list[Alert] = []
+        came: list[Alert] = []
+        for day in sorted(self.days):
+            if (begin != NONE and day + DAY_MS <= begin) or day >= upto:
+                continue
+            record = self.days[day]
+            start = max(day, begin)
+            anew = start == day
+            around = self._around(day, record)
+            state, alerts = replay(self.machine, activities(around, start, min(day + DAY_MS, upto)), state)
+            if anew:
+                gone += record.alerts
+                record.alerts = alerts
+            else:
+                record.alerts = [*record.alerts, *alerts]
+            came += alerts
+            record.after = state
+            self.days[day] = record
+        self.judged_to, self.dirty = upto, NONE
+        both = Counter(gone) & Counter(came)
+        return Changes(_in_order(Counter(gone) - both), _in_order(Counter(came) - both))
+
+    def left(self, now_ms: int) -> Left:
+        """How long the driver may still drive, from what was judged."""
+        return self.machine.left(self._before(NONE) or self.machine.start(), now_ms)
+
+    def forget(self, before_ms: int) -> None:
+        """Drops the days that end at ``before_ms`` or before; no minute of them may come any more."""
+        for day in sorted(self.days):
+            if self.dirty == NONE and day + DAY_MS <= min(before_ms, self.judged_to):
+                self.base = self.days.pop(day).after
+
+    def _before(self, ms: int) -> Any:
+        """The state to judge ``ms`` from: after the day before it, or as far as its own was judged; NONE: the last."""
+        at_day = ms == NONE or ms % DAY_MS != 0
+        for day in sorted(self.days, reverse=True):  # reads as few records as it can
+            if ms == NONE or day < ms - ms % DAY_MS or (at_day and day <= ms):
+                after = self.days[day].after
+                if after is not None:
+                    return after
+        return self.base
+
+    def _around(self, day: int, record: DayRecord) -> dict[int, tuple[int, int]]:
+        """A day's minutes, the last one before it and the first one after it."""
+        around = dict(record.minutes)
+        for minute in (day - MINUTE_MS, day + DAY_MS):
+            other = self.days.get(minute - minute % DAY_MS)
+            if other is not None and minute in other.minutes:
+                around[minute] = other.minutes[minute]
+        return around
+
+
+def _json(values: list[Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _state_text(state: Any) -> list[str]:
+    return [] if state is None else [type(state).__name__, to_bytes(state).decode()]
+
+
+def _state(text: list[str]) -> Any:
+    if not text:
+        return None
+    return from_bytes({"EuState": EuState, "FmcsaState": FmcsaState}[text[0]], text[1].encode())
+
+
+def _in_order(alerts: Counter[Alert]) -> list[Alert]:
+    return sorted(alerts.elements(), key=lambda alert: (alert.at_ms, alert))

@@ -1,0 +1,1 @@
+"""The job metrics: windows over samples of any source, declared in YAML."""
