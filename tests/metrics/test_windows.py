@@ -82,6 +82,12 @@ def test_true_counts_as_one():
     assert windows(harness, "count", "sum", "mean") == {(0, "1m"): (3, 2.0, 2 / 3)}
 
 
+def test_zero_has_no_sign():
+    for values in ([0.0, -0.0], [-0.0, 0.0]):
+        (row,) = windows(ran(defined(), sent([0, 1], values)), "min", "max", "sum", "p50").values()
+        assert str(row) == "(0.0, 0.0, 0.0, 0.0)"
+
+
 def test_sums_are_exact_to_the_decimals():
     harness = ran(defined(), sent(range(50), [0.1] * 50))
     assert windows(harness, "sum", "mean") == {(0, "1m"): (5.0, 0.1)}
@@ -157,6 +163,30 @@ def test_an_open_tumbling_window_is_written_when_the_clock_asks_a_sliding_one_wh
     ] == [
         ("1m", 3.0, True, 0),
         ("2m/1m", 3.0, True, 0),
+    ]
+
+
+def test_the_clock_asks_for_every_pane_that_changed_and_for_each_change_anew():
+    harness = Harness(defined(), keep_ms=HOUR_MS)
+    harness.feed([sent([0, 60], [1, 2])], live=True)
+    harness.flush()
+    harness.feed([sent([1], [3])], live=True)
+    harness.flush()
+    assert [(seconds(row["window_start"]), row["sum"]) for _, _, row in harness.writes] == [
+        (0, 1.0),
+        (60, 2.0),
+        (0, 4.0),
+    ]
+
+
+def test_a_late_sample_corrects_those_of_its_sliding_windows_that_are_closed_at_once():
+    harness = Harness(defined(windows=[{"length": "3m", "slide": "1m"}]), keep_ms=HOUR_MS)
+    harness.feed([sent([0], [1])])
+    harness.advance(T0 + 60_000)
+    harness.feed([sent([1], [2])])
+    assert [(seconds(row["window_start"]), row["sum"], row["revision"]) for _, _, row in harness.writes] == [
+        (-120, 1.0, 0),
+        (-120, 3.0, 1),
     ]
 
 
