@@ -2,8 +2,9 @@
 
 The kernel makes a part of every vehicle's every minute. What comes next is slow beside it, and needs them only by
 the hour: parts of one driver, fleet and hour are added up in the vehicle's state, and sent when the next one is
-another's, when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for a while.
-A vehicle at the pace of the clock so sends each minute as before.
+another's, when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for a while or
+the vehicle has caught up with the clock. A vehicle at the pace of the clock so sends each minute as before, and one
+that comes from behind shows all it has as soon as it is there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ HOUR_MS = 3_600_000
 
 
 @njit
-def hold_back(states, parts, count, sent, now_ms, hold_ms):
+def hold_back(states, parts, count, sent, now_ms, hold_ms, present_ms):
     """Adds parts to those that are held back.
 
     A part that takes something back is sent at once, and all that is held before it: a window never holds less than
@@ -31,6 +32,7 @@ def hold_back(states, parts, count, sent, now_ms, hold_ms):
         sent: gets the parts to be sent; has room for twice as many.
         now_ms: the clock; it decides when parts come, never what they add up to.
         hold_ms: a vehicle from which so long nothing was sent sends at once.
+        present_ms: a part whose minute begins then or later is sent at once, and what was held before with it.
 
     Returns:
         The number of parts to be sent.
@@ -49,7 +51,8 @@ def hold_back(states, parts, count, sent, now_ms, hold_ms):
             h["sent_ms"] = 0
             continue
         _join(h, part)
-        if now_ms - h["sent_ms"] >= hold_ms or now_ms < h["sent_ms"]:
+        waited = now_ms - h["sent_ms"] >= hold_ms or now_ms < h["sent_ms"]
+        if waited or part["minute_start"] >= present_ms:
             n = _send(h, part["key"], sent, n)
             h["sent_ms"] = now_ms
     return n

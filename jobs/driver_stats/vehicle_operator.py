@@ -23,6 +23,9 @@ from jobs.driver_stats.tails import GROWTH, Tails
 from jobs.driver_stats.upgrades import upgraded
 
 NEVER_MS = 2**62
+
+PRESENT_MS = 180_000
+"""A minute that began so long ago is the present: it ends, waits for `order.buffer_s`, and travels."""
 UNKNOWN_DRIVER, DEFAULT_FLEET = b"", b"default"
 FIXED_TEXTS = np.array([UNKNOWN_DRIVER, DEFAULT_FLEET], dtype="S64")
 
@@ -84,7 +87,8 @@ class VehicleOperator:
         self._parameters = kernel_parameters(settings, given["live"])
         self._keep_ms = settings.keep_ms() or NEVER_MS
         # Open hours and days are not written more often, so no part is needed more often; files have no open ones.
-        self._hold_ms = round(settings.live.emit_s * 1000) if given["live"] else NEVER_MS
+        self._live = given["live"]
+        self._hold_ms = round(settings.live.emit_s * 1000) if self._live else NEVER_MS
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
         self._rows = RowBuffer(self._parameters, 4096)
@@ -161,7 +165,8 @@ class VehicleOperator:
             return
         sent = np.zeros(2 * len(made) + len(states) * everything, PART_ROW)
         now_ms = time.time_ns() // 1_000_000
-        count = parts.hold_back(states, made, len(made), sent, now_ms, self._hold_ms)
+        present_ms = now_ms - PRESENT_MS if self._live else NEVER_MS
+        count = parts.hold_back(states, made, len(made), sent, now_ms, self._hold_ms, present_ms)
         if everything:
             count = parts.release_all(states, sent, count)
         self._rows.replace(PARTS, sent[:count])
