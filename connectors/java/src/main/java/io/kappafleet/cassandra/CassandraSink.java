@@ -26,8 +26,11 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
   /** Larger rows are refused; Cassandra's own bound is 16 MiB, or half a commit log's segment. */
   static final int MAX_ROW_BYTES = 4 * 1024 * 1024;
 
-  private static final int MAX_BATCH = 64;
-  private static final int MAX_BUFFERED = 2_000;
+  private static final int MAX_BATCH = 2_000;
+  private static final int MAX_BUFFERED = 8_000;
+
+  /** Upserts in flight for each statement in flight: with all of them one has as many on average. */
+  private static final int UPSERTS_PER_STATEMENT = 8;
 
   /** How long an upsert may wait for others; see {@link InFlightRecords} for why it seldom does. */
   private static final int MAX_DELAY_MS = 10;
@@ -38,8 +41,8 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
   CassandraSink(CassandraSettings settings, List<TableSpec> tables) {
     super(
         (frame, context) -> new Upsert(frame),
-        Math.min(MAX_BATCH, settings.maxInFlight()),
-        settings.maxInFlight(),
+        Math.min(MAX_BATCH, UPSERTS_PER_STATEMENT * settings.maxInFlight()),
+        UPSERTS_PER_STATEMENT * settings.maxInFlight(),
         MAX_BUFFERED,
         MAX_ROW_BYTES,
         MAX_DELAY_MS,
@@ -56,7 +59,7 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
    * @param datacenter the datacenter to write to
    * @param keyspace an existing keyspace with the tables
    * @param tables as {@link TableSpec#parse} reads them, in the order of the frames' table index
-   * @param maxInFlight upserts sent and not yet answered, per writer
+   * @param maxInFlight statements sent and not yet answered, per writer
    * @param connectTimeoutMs so long a writer tries to connect at its start
    * @param retryTimeoutMs so long writes may fail, without one success, before the job fails
    */

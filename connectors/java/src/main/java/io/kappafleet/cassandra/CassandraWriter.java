@@ -33,6 +33,7 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
   private static final long NOT_FAILING = 0;
 
   private final CassandraConnection connection;
+  private final StatementWindow window;
   private final CassandraSettings settings;
   private final List<TableSpec> tables;
   private final Counter writes;
@@ -62,6 +63,7 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
       InFlightRecords inFlight) {
     super(converter, context, configuration, state);
     this.connection = connection;
+    this.window = new StatementWindow(settings.maxInFlight(), connection::send);
     this.settings = settings;
     this.tables = tables;
     this.writes = context.metricGroup().counter("writes", new ThreadSafeSimpleCounter());
@@ -109,13 +111,7 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
       }
     }
     for (PartitionBatches.Group group : batches.groups()) {
-      try {
-        connection
-            .send(group.statement())
-            .whenComplete((result, failure) -> attempt.answered(group.upserts, failure));
-      } catch (RuntimeException e) {
-        attempt.answered(group.upserts, e);
-      }
+      window.send(group.statement(), failure -> attempt.answered(group.upserts, failure));
     }
     statements.inc(batches.groups().size());
   }

@@ -59,9 +59,22 @@ class InFlightRecordsTest {
     assertThat(records.getMaxBatchSize()).isEqualTo(1);
     records.registerInFlightRequest(new BasicRequestInfo(80));
     assertThat(records.getMaxBatchSize()).isEqualTo(10);
-    records.registerInFlightRequest(new BasicRequestInfo(432));
+    records.registerInFlightRequest(new BasicRequestInfo(430));
+    assertThat(records.getMaxBatchSize()).isEqualTo(63);
+    records.registerInFlightRequest(new BasicRequestInfo(2));
     assertThat(records.getMaxBatchSize()).isEqualTo(64);
     records.registerCompletedRequest(new BasicResultInfo(0, 512));
     assertThat(records.getMaxBatchSize()).isEqualTo(1);
+  }
+
+  @Test
+  void underHeavyLoadBatchIsHalfOfWhatIsInFlight() {
+    InFlightRecords many = new InFlightRecords(4096, 2000);
+    many.registerInFlightRequest(new BasicRequestInfo(511));
+    assertThat(many.getMaxBatchSize()).isEqualTo(63);
+    many.registerInFlightRequest(new BasicRequestInfo(1));
+    assertThat(many.getMaxBatchSize()).isEqualTo(256);
+    many.registerInFlightRequest(new BasicRequestInfo(3584));
+    assertThat(many.getMaxBatchSize()).isEqualTo(2000);
   }
 }
