@@ -29,9 +29,9 @@ from kappafleet.stack.stack import Stack
 EXCHANGE, KEYSPACE = "bench-latency", "bench_latency"
 VEHICLES = 10_000
 RATE = 5_000.0
-WARM_UP_S = 20.0
+WARM_UP_S = 45.0
 PROBED = 50
-PAUSE_S = 0.002
+PAUSE_S = 0.01
 MANY = 100
 """Fewer latencies than this say nothing about p99."""
 
