@@ -140,7 +140,7 @@ def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("hosts", [",", "a,b..c", "x" * 64])
 def test_hosts_of_cassandra_that_can_be_none_are_refused(hosts: str) -> None:
-    with pytest.raises(AddressError, match="KF_CASSANDRA_HOSTS=.* is no host"):
+    with pytest.raises(AddressError, match=r"KF_CASSANDRA_HOSTS=.* is no host"):
         CassandraConnection.from_environment({"KF_CASSANDRA_HOSTS": hosts})
 
 
