@@ -10,7 +10,8 @@ import org.apache.flink.connector.base.sink.writer.BufferedRequestState;
 
 /**
  * Checks rows and hands them on: each at once while Cassandra keeps up; under load grouped by
- * partition, for which a row waits up to a second, the longer the more is in flight. A checkpoint never leaves one behind.
+ * partition, for which a row waits up to a second, the longer the more is in flight. A checkpoint
+ * never leaves one behind.
  */
 final class GroupingWriter
     implements StatefulSinkWriter<byte[], BufferedRequestState<UpsertGroup>> {
