@@ -145,6 +145,9 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> dict[str, Sect
             load_before=load,
             details=details,
         )
+        # What was measured is kept, whatever comes after it.
+        latest = RESULTS / "latest.json"
+        figures.write(latest, figures.read(latest) | {mode: found[mode]})
 
     rounds = given.rounds or sizes.rounds
     if "engine" in wanted:
