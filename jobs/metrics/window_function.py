@@ -13,7 +13,8 @@ from connectors.rows import FrameEncoder, Value
 from jobs.metrics.partials import PartLayout
 from jobs.metrics.rows import WINDOW_TABLE, Write
 from jobs.metrics.settings import Settings
-from jobs.metrics.windows import Counters, KeyWindows, Stores
+from jobs.metrics.state import Stores
+from jobs.metrics.windows import Counters, KeyWindows
 from schemas.tables import table
 
 JOB = "metrics"
@@ -31,17 +32,14 @@ class MetricWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._emit_every_ms = round(settings.live.emit_s * 1000) if live else None
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Opens the state of a key, and which panes have changed since they were written."""
+        """Opens the state of a key."""
 
         def state(name: str) -> MapState:
             return runtime_context.get_map_state(
                 MapStateDescriptor(name, Types.LONG(), Types.PICKLED_BYTE_ARRAY())
             )
 
-        self._stores = Stores(*(_FlinkStore(state(name)) for name in ("panes", "written", "seen", "current")))
-        self._changed = runtime_context.get_map_state(
-            MapStateDescriptor("changed", Types.LONG(), Types.BOOLEAN())
-        )
+        self._stores = Stores(*(_FlinkStore(state(name)) for name in ("head", "panes", "written", "seen")))
         self._windows = KeyWindows(self._settings.metric, self._settings.keep_ms())
         self._layout = PartLayout(self._settings.metric)
         self._encoders = {name: _Encoder(name) for name in ("metric_window", "metric_event")}
@@ -52,21 +50,19 @@ class MetricWindows(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: tuple[str, bytes], ctx: KeyedProcessFunction.Context) -> Iterable[bytes]:
         """Folds one part in."""
         key, row = value
-        timers = ctx.timer_service()
-        watermark = timers.current_watermark()
-        changed = self._windows.fold(self._layout.read(row), self._stores, _FlinkTimers(timers), watermark)
+        service = ctx.timer_service()
+        timers, watermark = _FlinkTimers(service), service.current_watermark()
+        part = self._layout.read(row)
+        is_first = self._windows.fold(part, self._stores, timers, watermark)
         self._count()
         if self._emit_every_ms is None:
-            for number in changed:
-                writes = self._windows.changes(
-                    number, self._stores, _FlinkTimers(timers), watermark, open_too=False
+            if self._windows.is_late(part, watermark):
+                yield from self._frames(
+                    key, self._windows.changes(self._stores, timers, watermark, open_too=False)
                 )
-                yield from self._frames(key, writes)
-        elif changed:
-            for number in changed:
-                self._changed.put(number, True)
+        elif is_first:
             now = time.time_ns() // 1_000_000
-            timers.register_processing_time_timer(now - now % self._emit_every_ms + self._emit_every_ms)
+            service.register_processing_time_timer(now - now % self._emit_every_ms + self._emit_every_ms)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[bytes]:
         """Writes what the clock or the watermark asks for, and forgets what is too old."""
@@ -74,10 +70,9 @@ class MetricWindows(KeyedProcessFunction):  # type: ignore[misc]
         service = ctx.timer_service()
         timers, watermark = _FlinkTimers(service), service.current_watermark()
         if ctx.time_domain().name == "PROCESSING_TIME":
-            for number in list(self._changed.keys()):
-                writes = self._windows.changes(number, self._stores, timers, watermark, open_too=True)
-                yield from self._frames(key, writes)
-            self._changed.clear()
+            yield from self._frames(
+                key, self._windows.changes(self._stores, timers, watermark, open_too=True)
+            )
         else:
             yield from self._frames(key, self._windows.timer(timestamp, self._stores, timers, watermark))
 

@@ -7,80 +7,31 @@ So a window's values depend only on which samples are in it. A window is written
 
 from __future__ import annotations
 
-import math
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from conf.metrics import Definition, Window
 from jobs.metrics.partials import NO_SEQ, Part
 from jobs.metrics.rows import Summary, WindowRows, Write
+from jobs.metrics.state import (
+    Head,
+    Message,
+    Pane,
+    Stores,
+    Timers,
+    Written,
+    empty,
+    layout_of,
+    with_pane,
+    with_part,
+)
 
-V = TypeVar("V")
+K = TypeVar("K", Head | None, Pane | None)
 
 FOR_EVER_MS = 2**61
 COPIES_BUCKETS = 60
 """The messages seen are kept in so many sets for each pane, so that none is large."""
-
-
-class Store(Protocol[V]):
-    """What is kept of one key, by an integer; Flink's map state has the same methods."""
-
-    def get(self, number: int) -> V | None:
-        """The value, or None."""
-
-    def put(self, number: int, value: V) -> None:
-        """Sets it."""
-
-    def remove(self, number: int) -> None:
-        """Takes it away; nothing where there is none."""
-
-
-class Timers(Protocol):
-    """Event-time timers of one key."""
-
-    def at(self, time_ms: int) -> None:
-        """Asks for a call when the watermark has reached this time; twice is once."""
-
-
-class Pane(NamedTuple):
-    """What is kept of a pane.
-
-    Attributes:
-        layout: checksum of what in the definition gives these numbers their meaning.
-        samples: how many, with a value or without.
-        values: for each field count, sum, minimum, maximum and the buckets' counts.
-    """
-
-    layout: int
-    samples: int
-    values: tuple[tuple[int, int, float, float, dict[int, int]], ...]
-
-
-class Written(NamedTuple):
-    """What was last written of a window as final: how often, with how many samples, and which events."""
-
-    finals: int
-    samples: int
-    events: frozenset[str]
-
-
-@dataclass(slots=True)
-class Stores:
-    """The state of one key.
-
-    Attributes:
-        panes: by pane and kind of window (see ``KeyWindows``).
-        written: by start and kind of window.
-        seen: the (seq, t0) of the messages counted, by time.
-        current: at 0 the message whose rows are arriving, and which of them comes next.
-    """
-
-    panes: Store[Pane]
-    written: Store[Written]
-    seen: Store[set[tuple[int, int]]]
-    current: Store[tuple[int, int, int]]
 
 
 @dataclass(slots=True)
@@ -108,99 +59,93 @@ class KeyWindows:
         self._layout = layout_of(metric)
         self.counters = Counters()
 
-    def fold(self, part: Part, stores: Stores, timers: Timers, watermark: int) -> list[int]:
+    def fold(self, part: Part, stores: Stores, timers: Timers, watermark: int) -> bool:
         """Adds a part in.
 
         Returns:
-            The numbers of the panes that it completed; none, if it belongs to a copy or is too old.
+            Whether it is the first change since what has changed was written: ``changes`` writes it.
 
         Raises:
             ValueError: the state is of a definition that counts otherwise.
         """
-        if part.seq != NO_SEQ and not self._is_new(part, stores, timers):
-            return []
-        changed = []
-        for kind, window in enumerate(self._windows):
-            start = part.pane - part.pane % window.slide_ms
-            if start + window.length_ms + self._keep_ms <= watermark:
-                self.counters.too_old += (
-                    part.samples
-                )  # it was forgotten: a row of this part alone would be wrong
-                continue
-            number = start * len(self._windows) + kind
-            stored = stores.panes.get(number)
-            if stored is None:
-                self._ask(window, start, timers, watermark)
-                stored = Pane(self._layout, 0, ((0, 0, math.nan, math.nan, {}),) * self._fields)
-            elif stored.layout != self._layout:
-                raise ValueError(
-                    "the state is of another definition (fields, decimals, accuracy or windows differ): a changed "
-                    "definition starts without that savepoint and reads the log from the first message"
-                )
-            stores.panes.put(number, added(stored, part))
-            if part.samples:  # its buckets are all there
-                changed.append(number)
-        return changed
+        head = before = self._head(stores)
+        if part.seq != NO_SEQ:
+            known = self._known(head, part, stores, timers)
+            if known is None:
+                return False
+            head = known
+        if head.content is None or head.start != part.pane:
+            head = self._opened(self._spilled(head, stores), part, stores, timers, watermark)
+        if len(head.kinds) < len(self._windows):
+            self.counters.too_old += (
+                part.samples
+            )  # of what was forgotten a row of this part alone would be wrong
+        if head.content is not None:
+            changed = head.changed
+            if part.samples:  # the buckets of the pane are all there
+                changed |= {self._number(kind, part.pane) for kind in head.kinds}
+            head = head._replace(content=with_part(head.content, part), changed=changed)
+        stores.head.put(0, head)
+        return bool(head.changed) and not before.changed
 
     def timer(self, timestamp: int, stores: Stores, timers: Timers, watermark: int) -> Iterator[Write]:
         """Writes the windows that end here, and forgets what is too old."""
+        head = before = self._head(stores)
+        head = self._spilled(head, stores)
         for kind, window in enumerate(self._windows):
             start = timestamp + 1 - window.length_ms
             if start % window.slide_ms == 0:
                 yield from self._final(kind, window, start, stores)
-        if self._keep_ms == FOR_EVER_MS:
-            return
-        for kind, window in enumerate(self._windows):
-            pane = timestamp - self._keep_ms - window.length_ms
-            if pane % window.slide_ms == 0:
-                stores.panes.remove(pane * len(self._windows) + kind)
-                for start in range(pane - window.length_ms + window.slide_ms, pane + 1, window.slide_ms):
-                    stores.written.remove(start * len(self._windows) + kind)
-        pane = timestamp - self._keep_ms - self._pane_ms
-        if pane % self._pane_ms == 0:
-            for number in range(pane // self._seen_ms, -(-(pane + self._pane_ms) // self._seen_ms)):
-                stores.seen.remove(number)
+        if self._keep_ms < FOR_EVER_MS:
+            head = self._forgotten(timestamp, head, stores)
+        if head == Head(self._layout):
+            stores.head.remove(0)
+        elif head is not before:
+            stores.head.put(0, head)
 
-    def changes(
-        self, number: int, stores: Stores, timers: Timers, watermark: int, *, open_too: bool
+    def is_late(self, part: Part, watermark: int) -> bool:
+        """Whether a part is in a window that the watermark has passed, so that a correction is due."""
+        return any(
+            part.pane - part.pane % window.slide_ms + window.slide_ms - 1 <= watermark
+            for window in self._windows
+        )
+
+    def changes(self, stores: Stores, timers: Timers, watermark: int, *, open_too: bool) -> Iterator[Write]:
+        """Writes what has changed: windows that were written, and open tumbling ones if they are wanted."""
+        head = self._spilled(self._head(stores), stores)
+        stores.head.put(0, head._replace(changed=frozenset()))
+        for number in sorted(head.changed):
+            yield from self._changed(number, stores, timers, watermark, open_too)
+
+    def _changed(
+        self, number: int, stores: Stores, timers: Timers, watermark: int, open_too: bool
     ) -> Iterator[Write]:
-        """Writes the windows with a pane that has changed: corrections, and open ones if they are wanted.
-
-        Args:
-            number: of the pane.
-            stores: of the key.
-            timers: of the key.
-            watermark: event time in ms.
-            open_too: write open tumbling windows, too.
-        """
-        kind = number % len(self._windows)
-        pane, window = number // len(self._windows), self._windows[kind]
+        """The windows of one pane."""
+        pane, kind = divmod(number, len(self._windows))
+        window = self._windows[kind]
         for start in range(pane - window.length_ms + window.slide_ms, pane + 1, window.slide_ms):
             end = start + window.length_ms
             if end + self._keep_ms <= watermark:
                 continue
             if end - 1 <= watermark:
                 yield from self._final(kind, window, start, stores)
-                continue
-            if stores.written.get(start * len(self._windows) + kind) is not None:
-                timers.at(
-                    end - 1
-                )  # a restored job's watermark begins anew, and the window's timer has fired already
+            elif stores.written.get(self._number(kind, start)) is not None:
+                # A restored job's watermark begins anew, and the window's timer has fired already.
+                timers.at(end - 1)
             elif open_too and window.slide_ms == window.length_ms:
                 samples, summaries = self._content(kind, window, start, stores)
                 if samples:
                     yield from self._rows.rows(window, start, samples, summaries, final=False, revision=0)
 
-    def _is_new(self, part: Part, stores: Stores, timers: Timers) -> bool:
-        """Whether the part's message is not a copy; remembers it with its first row."""
-        message = (part.seq, part.t0)
+    def _known(self, head: Head, part: Part, stores: Stores, timers: Timers) -> Head | None:
+        """The head that knows of the part's message; None, if the message is a copy."""
+        message: Message = (part.seq, part.t0)
         if part.part:
-            if stores.current.get(0) != (*message, part.part):
-                return False
-            stores.current.put(0, (*message, part.part + 1))
-            return True
+            if (head.message, head.next_part) != (message, part.part):
+                return None
+            return head._replace(next_part=part.part + 1)
         bucket = part.t0 // self._seen_ms
-        seen = stores.seen.get(bucket)
+        seen = head.seen if bucket == head.bucket else stores.seen.get(bucket)
         if seen is None:
             seen = set()
             if self._keep_ms < FOR_EVER_MS:
@@ -208,12 +153,34 @@ class KeyWindows:
                 timers.at(pane + self._pane_ms + self._keep_ms)
         elif message in seen:
             self.counters.copies += 1
-            return False
+            return None
+        if head.seen is not None and head.bucket != bucket:
+            stores.seen.put(head.bucket, head.seen)
         seen.add(message)
-        stores.seen.put(bucket, seen)
-        if part.parts > 1:
-            stores.current.put(0, (*message, 1))
-        return True
+        return head._replace(bucket=bucket, seen=seen, message=message, next_part=1)
+
+    def _opened(self, head: Head, part: Part, stores: Stores, timers: Timers, watermark: int) -> Head:
+        """The head at the part's pane, with timers for what of it is new."""
+        kinds = []
+        for kind, window in enumerate(self._windows):
+            start = part.pane - part.pane % window.slide_ms
+            if start + window.length_ms + self._keep_ms <= watermark:
+                continue
+            kinds.append(kind)
+            if self._pane(stores, self._number(kind, part.pane)) is None:
+                self._ask(window, start, timers, watermark)
+        content = empty(self._layout, self._fields) if kinds else None
+        return head._replace(start=part.pane, content=content, kinds=tuple(kinds))
+
+    def _spilled(self, head: Head, stores: Stores) -> Head:
+        """The head without its content, which is in the windows' panes now."""
+        if head.content is None:
+            return head
+        for kind in head.kinds:
+            number = self._number(kind, head.start)
+            stored = self._pane(stores, number) or empty(self._layout, self._fields)
+            stores.panes.put(number, with_pane(stored, head.content))
+        return head._replace(start=0, content=None, kinds=())
 
     def _ask(self, window: Window, pane: int, timers: Timers, watermark: int) -> None:
         """For the timers of a new pane: the ends of its windows, and the time to forget it."""
@@ -223,10 +190,28 @@ class KeyWindows:
         if self._keep_ms < FOR_EVER_MS:
             timers.at(pane + window.length_ms + self._keep_ms)
 
+    def _forgotten(self, timestamp: int, head: Head, stores: Stores) -> Head:
+        """Forgets the panes, windows and messages whose time it is; returns what of the head stays."""
+        for kind, window in enumerate(self._windows):
+            pane = timestamp - self._keep_ms - window.length_ms
+            if pane % window.slide_ms == 0:
+                stores.panes.remove(self._number(kind, pane))
+                head = head._replace(changed=head.changed - {self._number(kind, pane)})
+                for start in range(pane - window.length_ms + window.slide_ms, pane + 1, window.slide_ms):
+                    stores.written.remove(self._number(kind, start))
+        pane = timestamp - self._keep_ms - self._pane_ms
+        if pane % self._pane_ms == 0:
+            first, end = pane // self._seen_ms, -(-(pane + self._pane_ms) // self._seen_ms)
+            for number in range(first, end):
+                stores.seen.remove(number)
+            if first <= head.bucket < end:
+                head = head._replace(bucket=0, seen=None, message=(0, 0), next_part=0)
+        return head
+
     def _final(self, kind: int, window: Window, start: int, stores: Stores) -> Iterator[Write]:
         """The rows of a closed window, unless they have been written as they are."""
-        number = start * len(self._windows) + kind
         samples, summaries = self._content(kind, window, start, stores)
+        number = self._number(kind, start)
         before = stores.written.get(number) or Written(0, 0, frozenset())
         if samples == before.samples:
             return
@@ -238,64 +223,34 @@ class KeyWindows:
         """How many samples a window has, and what they come to."""
         samples, summaries = 0, [Summary() for _ in range(self._fields)]
         for pane in range(start, start + window.length_ms, window.slide_ms):
-            stored = stores.panes.get(pane * len(self._windows) + kind)
+            stored = self._pane(stores, self._number(kind, pane))
             if stored is not None:
                 samples += stored.samples
                 for summary, values in zip(summaries, stored.values, strict=True):
                     summary.add(*values)
         return samples, summaries
 
+    def _head(self, stores: Stores) -> Head:
+        """The head; an empty one, if there is none."""
+        return self._checked(stores.head.get(0)) or Head(self._layout)
 
-def added(pane: Pane, part: Part) -> Pane:
-    """The pane with a part more in it."""
-    values = [
-        (count + more, total + sums, least(low, lower), most(high, higher), buckets)
-        for (count, total, low, high, buckets), more, sums, lower, higher in zip(
-            pane.values, part.counts, part.sums, part.mins, part.maxs, strict=True
-        )
-    ]
-    if part.buckets:
-        own = [dict(each[4]) for each in values]
-        for index, bucket, weight in part.buckets:
-            own[index][bucket] = own[index].get(bucket, 0) + weight
-        values = [(*each[:4], buckets) for each, buckets in zip(values, own, strict=True)]
-    return Pane(pane.layout, pane.samples + part.samples, tuple(values))
+    def _pane(self, stores: Stores, number: int) -> Pane | None:
+        """A pane; None, if there is none."""
+        return self._checked(stores.panes.get(number))
 
+    def _checked(self, kept: K) -> K:
+        """What was kept, if the definition still means the same by it.
 
-def least(one: float, other: float) -> float:
-    """The smaller number; NaN is none."""
-    return other if math.isnan(one) or other < one else one
+        Raises:
+            ValueError: it does not.
+        """
+        if kept is not None and kept.layout != self._layout:
+            raise ValueError(
+                "the state is of another definition (fields, decimals, accuracy or windows differ): a changed "
+                "definition starts without that savepoint and reads the log from the first message"
+            )
+        return kept
 
-
-def most(one: float, other: float) -> float:
-    """The larger number; NaN is none."""
-    return other if math.isnan(one) or other > one else one
-
-
-def layout_of(metric: Definition) -> int:
-    """A checksum of all that gives the numbers in a pane their meaning."""
-    meaning: list[Any] = [
-        (name, each.type, each.scale, each.accuracy if each.percentiles else None)
-        for name, each in metric.fields.items()
-    ]
-    meaning += [window.label for window in metric.windows]
-    return zlib.crc32(repr(meaning).encode())
-
-
-@dataclass(slots=True)
-class InMemoryStore:
-    """A store for tests and tools."""
-
-    content: dict[int, Any] = field(default_factory=dict)
-
-    def get(self, number: int) -> Any:
-        """The value, or None."""
-        return self.content.get(number)
-
-    def put(self, number: int, value: Any) -> None:
-        """Sets it."""
-        self.content[number] = value
-
-    def remove(self, number: int) -> None:
-        """Takes it away."""
-        self.content.pop(number, None)
+    def _number(self, kind: int, time_ms: int) -> int:
+        """Under which a window's pane is kept in which a time lies; of a start, the window's own number."""
+        return (time_ms - time_ms % self._windows[kind].slide_ms) * len(self._windows) + kind

@@ -17,7 +17,8 @@ from jobs.metrics.inputs import message, message_spec
 from jobs.metrics.oracle import oracle_tables
 from jobs.metrics.sample_operator import PART, SampleOperator
 from jobs.metrics.settings import Settings
-from jobs.metrics.windows import InMemoryStore, KeyWindows, Stores
+from jobs.metrics.state import InMemoryStore, Stores
+from jobs.metrics.windows import KeyWindows
 from schemas.tables import table
 
 T0 = 1_763_701_200_000
@@ -76,7 +77,7 @@ class Harness:
         self.windows = KeyWindows(self.metric, keep_ms)
         self.stores: dict[str, Stores] = {}
         self.timers: dict[str, Timers] = {}
-        self.changed: dict[str, set[int]] = {}
+        self.asked: set[str] = set()  # keys that the clock will ask for what has changed
         self.watermark = NO_TIMER
         self.writes: list[tuple[str, int, Row]] = []
 
@@ -86,19 +87,18 @@ class Harness:
         rows, self.first.rows[PART] = self.first.rows[PART], []
         for key, row in rows:
             stores, timers = self._of(key)
-            changed = self.windows.fold(self.layout.read(row.tobytes()), stores, timers, self.watermark)
-            if live:
-                self.changed.setdefault(key, set()).update(changed)
-                continue
-            for number in changed:
-                self._take(key, self.windows.changes(number, stores, timers, self.watermark, open_too=False))
+            part = self.layout.read(row.tobytes())
+            is_first = self.windows.fold(part, stores, timers, self.watermark)
+            if live and is_first:
+                self.asked.add(key)
+            if not live and self.windows.is_late(part, self.watermark):
+                self._take(key, self.windows.changes(stores, timers, self.watermark, open_too=False))
 
     def flush(self) -> None:
         """What the clock asks for."""
-        for key, numbers in self.changed.items():
-            for number in sorted(numbers):
-                self._take(key, self.windows.changes(number, *self._of(key), self.watermark, open_too=True))
-        self.changed.clear()
+        for key in sorted(self.asked):
+            self._take(key, self.windows.changes(*self._of(key), self.watermark, open_too=True))
+        self.asked.clear()
 
     def advance(self, watermark: int = END) -> None:
         """Lets the watermark pass."""
@@ -143,7 +143,7 @@ class Harness:
         return sum(
             len(store.content)
             for stores in self.stores.values()
-            for store in (stores.panes, stores.written, stores.seen)
+            for store in (stores.head, stores.panes, stores.written, stores.seen)
         ) + sum(len(timers.times) for timers in self.timers.values())
 
     def _of(self, key: str) -> tuple[Stores, Timers]:

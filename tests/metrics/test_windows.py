@@ -82,6 +82,12 @@ def test_true_counts_as_one():
     assert windows(harness, "count", "sum", "mean") == {(0, "1m"): (3, 2.0, 2 / 3)}
 
 
+def test_zero_has_no_sign():
+    for values in ([0.0, -0.0], [-0.0, 0.0]):
+        (row,) = windows(ran(defined(), sent([0, 1], values)), "min", "max", "sum", "p50").values()
+        assert str(row) == "(0.0, 0.0, 0.0, 0.0)"
+
+
 def test_sums_are_exact_to_the_decimals():
     harness = ran(defined(), sent(range(50), [0.1] * 50))
     assert windows(harness, "sum", "mean") == {(0, "1m"): (5.0, 0.1)}
