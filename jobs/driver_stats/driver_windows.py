@@ -30,7 +30,9 @@ HOUR, DAY = "hour", "day"
 class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
     """Adds up a driver's parts to hours and days."""
 
-    def __init__(self, emit_every_ms: int | None, keep_ms: int | None, rules: AdditiveRules | PercentRules) -> None:
+    def __init__(
+        self, emit_every_ms: int | None, keep_ms: int | None, rules: AdditiveRules | PercentRules
+    ) -> None:
         """Sets when windows are written and forgotten, and how they are scored.
 
         Args:
@@ -53,7 +55,9 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._changed = runtime_context.get_map_state(
             MapStateDescriptor("changed", Types.STRING(), Types.LONG())
         )
-        self._encoders = {name: _RowEncoder(name, self._rules) for name in ("driver_hour", "driver_day", "fleet_day")}
+        self._encoders = {
+            name: _RowEncoder(name, self._rules) for name in ("driver_hour", "driver_day", "fleet_day")
+        }
         self._too_old = runtime_context.get_metrics_group().counter("parts_too_old")
 
     def process_element(self, value: tuple[str, bytes], ctx: KeyedProcessFunction.Context) -> Iterable[bytes]:

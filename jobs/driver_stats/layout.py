@@ -22,11 +22,12 @@ LIVE_PLACE, LIVE_HEADING, LIVE_SPEED, LIVE_TRIP = 1, 2, 4, 8
 
 # What is accumulated, as integers, so that sums do not depend on their order.
 N, FOLDS, DRIVE_MS, IDLE_MS, STOPPED_MS, DISTANCE_UM, ACCEL, BRAKE, CORNER = range(9)
-# Driving time by speeding band, in the order of the bands from minor on; metres in minor to severe; severe episodes.
-MINOR_MS, MAJOR_MS, SEVERE_MS, UNKNOWN_MS, SPEEDING_UM, EXCESSIVE = range(9, 15)
-# Harsh events that count in the score, in the order of the axes.
-SCORED_ACCEL, SCORED_BRAKE, SCORED_CORNER = range(15, 18)
-ACCUMULATORS = 18
+# Driving time and micrometres by speeding band, in the order of the bands from minor on.
+MINOR_MS, MAJOR_MS, SEVERE_MS, UNKNOWN_MS = range(9, 13)
+MINOR_UM, MAJOR_UM, SEVERE_UM, UNKNOWN_UM = range(13, 17)
+# Severe episodes, and harsh events that count in the score, in the order of the axes.
+EXCESSIVE, SCORED_ACCEL, SCORED_BRAKE, SCORED_CORNER = range(17, 21)
+ACCUMULATORS = 21
 
 # Axes of harsh events: forward, backward, sideways, and the vector of both. The first three are counted.
 ACCEL_AXIS, BRAKE_AXIS, CORNER_AXIS, CRASH_AXIS = range(4)
@@ -71,9 +72,11 @@ DERIVE_FIELDS: list[Any] = [
     # what was derived last; it holds for samples that come too soon after it
     ("derive_x", "<f8"),
     ("derive_y", "<f8"),
-    # the newest credible speed
+    # the newest credible speed, and where it was
     ("credible_t", "<i8"),
     ("credible_kmh", "<f8"),
+    ("credible_lat", "<f8"),
+    ("credible_lon", "<f8"),
 ]
 """What is remembered to derive accelerations, as fields of a lane."""
 
@@ -185,10 +188,11 @@ STATE = np.dtype(
         ("head_start", "<i8"),
         ("head_gap_ms", "<i8"),
         ("head_samples", "<i8"),
-        # what no longer depends on what was before the gap (heads.py), since when speeds were credible, since when no
-        # event counted in the score
+        # what no longer depends on what was before the gap (bits, heads.py); since when speeds don't; the newest fix
+        # that doesn't; since when all that is so and no harsh event started
         ("head_calm", "<i8"),
         ("head_since", "<i8"),
+        ("head_fix", "<i8"),
         ("head_quiet", "<i8"),
         ("head_settled", "<i8"),
         ("head_minute", "<i8"),
@@ -239,6 +243,10 @@ _METRICS = [
     ("speeding_major_s", "<f8"),
     ("speeding_severe_s", "<f8"),
     ("speed_limit_unknown_s", "<f8"),
+    ("speeding_minor_km", "<f8"),
+    ("speeding_major_km", "<f8"),
+    ("speeding_severe_km", "<f8"),
+    ("speed_limit_unknown_km", "<f8"),
 ]
 _WHO = [("driver", "<i8", (TEXT_WORDS,)), ("fleet", "<i8", (TEXT_WORDS,))]
 
@@ -340,7 +348,8 @@ PART_ROW = np.dtype(
 
 def upgraded_sums(sums: Sequence[int]) -> list[int]:
     """Accumulators of before there were speeding and scores: no limit was known, and every harsh event counts."""
-    return [*sums, 0, 0, 0, sums[DRIVE_MS], 0, 0, sums[ACCEL], sums[BRAKE], sums[CORNER]]
+    unknown_ms, unknown_um = sums[DRIVE_MS], sums[DISTANCE_UM]
+    return [*sums, 0, 0, 0, unknown_ms, 0, 0, 0, unknown_um, 0, sums[ACCEL], sums[BRAKE], sums[CORNER]]
 
 
 def with_texts(dtype: np.dtype[np.void]) -> np.dtype[np.void]:

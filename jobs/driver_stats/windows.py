@@ -25,15 +25,18 @@ from jobs.driver_stats.layout import (
     FOLDS,
     IDLE_MS,
     MAJOR_MS,
+    MAJOR_UM,
     MINOR_MS,
+    MINOR_UM,
     PART_ROW,
     SCORED_ACCEL,
     SCORED_BRAKE,
     SCORED_CORNER,
     SEVERE_MS,
-    SPEEDING_UM,
+    SEVERE_UM,
     STOPPED_MS,
     UNKNOWN_MS,
+    UNKNOWN_UM,
     N,
     upgraded_sums,
 )
@@ -122,6 +125,10 @@ class WindowSums:
             "speeding_major_s": self.sums[MAJOR_MS] / 1e3,
             "speeding_severe_s": self.sums[SEVERE_MS] / 1e3,
             "speed_limit_unknown_s": self.sums[UNKNOWN_MS] / 1e3,
+            "speeding_minor_km": self.sums[MINOR_UM] / 1e9,
+            "speeding_major_km": self.sums[MAJOR_UM] / 1e9,
+            "speeding_severe_km": self.sums[SEVERE_UM] / 1e9,
+            "speed_limit_unknown_km": self.sums[UNKNOWN_UM] / 1e9,
             "n_samples": self.sums[N],
         }
 
@@ -147,7 +154,7 @@ def tally(sums: Sequence[int]) -> Tally:
         minor_ms=sums[MINOR_MS],
         major_ms=sums[MAJOR_MS],
         severe_ms=sums[SEVERE_MS],
-        speeding_um=sums[SPEEDING_UM],
+        speeding_um=sums[MINOR_UM] + sums[MAJOR_UM] + sums[SEVERE_UM],
     )
 
 
