@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from jobs.driver_stats.compiled import njit
 from jobs.driver_stats.distance import distance_um, is_standing
-from jobs.driver_stats.emit import MINUTE_MS, emit_minute, emit_part, emit_speeding, emit_trip
+from jobs.driver_stats.emit import MINUTE_MS, emit_event, emit_minute, emit_part, emit_speeding, emit_trip
 from jobs.driver_stats.harsh import HarshRules, clear_derived, credible_kmh, derive
-from jobs.driver_stats.harsh_events import SCORED, close_event, emit_event, events, quiet
+from jobs.driver_stats.harsh_events import SCORED, close_event, events, quiet
 from jobs.driver_stats.layout import (
     ACCEL,
     ACCUMULATORS,
