@@ -25,22 +25,43 @@ class Frozen(BaseModel):
 def load(job: str, model: type[ModelT], overrides: Sequence[str] = ()) -> ModelT:
     """The settings of a job: its file in conf/, then ``name=value`` overrides in their order.
 
+    A section ``rules`` names files in conf/, each of which is read as the section of that name before any override but
+    those of ``rules`` itself: ``rules.score=score_samsara_1`` and then ``score.min_km=5``.
+
     Raises:
         ParameterError: an override is not ``name=value``, names no parameter, or its value is refused.
     """
-    text = (resources.files(__package__) / f"{job}.yaml").read_text(encoding="utf-8")
-    values: dict[str, Any] = yaml.safe_load(text)
+    values = _file(job)
+    parsed = []
     for override in overrides:
         name, separator, value = override.partition("=")
         if not separator or not name:
             raise ParameterError(f"--set {override}: write it as name=value, such as trip.stop_s=0")
-        _set(values, name.strip(), yaml.safe_load(value), override, model)
+        parsed.append((name.strip(), yaml.safe_load(value), override))
+    which = [item for item in parsed if item[0].startswith("rules.")]
+    for name, value, override in which:
+        _set(values, name, value, override, model)
+    for section, file in values.get("rules", {}).items():
+        values[section] = _file(file)
+    for item in parsed:
+        if item not in which:
+            _set(values, *item, model)
     try:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ParameterError(f"parameter {name}: {first['msg']} (got {first['input']!r})") from None
+
+
+def _file(name: object) -> dict[str, Any]:
+    """What a file in conf/ holds."""
+    try:
+        text = (resources.files(__package__) / f"{name}.yaml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParameterError(f"there is no file {name}.yaml in conf/") from None
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
 
 
 def _set(values: dict[str, Any], name: str, value: Any, override: str, model: type[BaseModel]) -> None:

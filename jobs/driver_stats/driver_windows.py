@@ -15,8 +15,10 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext, TimerService
 from pyflink.datastream.state import MapStateDescriptor
 
+from conf.score import AdditiveRules, PercentRules
 from connectors.rows import FrameEncoder, Value
 from jobs.driver_stats import windows
+from jobs.driver_stats.score import score
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
 from schemas.tables import table
 
@@ -28,13 +30,17 @@ HOUR, DAY = "hour", "day"
 class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
     """Adds up a driver's parts to hours and days."""
 
-    def __init__(self, emit_every_ms: int | None, keep_ms: int | None) -> None:
-        """Sets when windows are written and forgotten.
+    def __init__(
+        self, emit_every_ms: int | None, keep_ms: int | None, rules: AdditiveRules | PercentRules
+    ) -> None:
+        """Sets when windows are written and forgotten, and how they are scored.
 
         Args:
             emit_every_ms: open windows that changed are written so often; None: only when they close (files).
             keep_ms: a closed window is kept for late parts until the watermark is so far beyond it; None: for ever.
+            rules: of the score.
         """
+        self._rules = rules
         self._emit_every_ms = emit_every_ms
         self._keep_ms = FOR_EVER_MS if keep_ms is None else keep_ms
 
@@ -49,7 +55,9 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._changed = runtime_context.get_map_state(
             MapStateDescriptor("changed", Types.STRING(), Types.LONG())
         )
-        self._encoders = {name: _RowEncoder(name) for name in ("driver_hour", "driver_day", "fleet_day")}
+        self._encoders = {
+            name: _RowEncoder(name, self._rules) for name in ("driver_hour", "driver_day", "fleet_day")
+        }
         self._too_old = runtime_context.get_metrics_group().counter("parts_too_old")
 
     def process_element(self, value: tuple[str, bytes], ctx: KeyedProcessFunction.Context) -> Iterable[bytes]:
@@ -178,8 +186,9 @@ def _fleets(stored: bytes | None) -> dict[str, bytes]:
 class _RowEncoder:
     """Rows of one of the window tables, whose columns beside the key are the same."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, rules: AdditiveRules | PercentRules) -> None:
         spec = table(JOB, name)
+        self._rules = rules
         self._columns = [column.name for column in spec.columns]
         self._encoder = FrameEncoder(spec)
 
@@ -189,6 +198,7 @@ class _RowEncoder:
         values: dict[str, Value] = {
             **key,
             **sums.metrics(),
+            **score(self._rules, sums.tally()).columns(),
             "final": final,
             "revision": sums.finals,
             "superseded_by": start_ms if sums.is_void else None,

@@ -62,6 +62,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
             DriverWindows(
                 emit_every_ms=round(settings.live.emit_s * 1000) if source.live else None,
                 keep_ms=settings.keep_ms(),
+                rules=settings.score,
             ),
             output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()),
         )

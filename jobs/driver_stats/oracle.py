@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+from conf.score import AdditiveRules, PercentRules
 from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
@@ -23,6 +24,7 @@ from connectors.rows_in_memory import Newest, Row, TableRows, day, stream_key, t
 from jobs.driver_stats import windows
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.outputs import outputs
+from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
@@ -224,7 +226,7 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         if spec.kind == "table"
     ]
     (parts,) = (spec for spec in specs if spec.kind == "stream")
-    drivers = DriverWindows()
+    drivers = DriverWindows(settings.score)
     operator = VehicleOperator()
     operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
     vehicles = len(log.vehicles)
@@ -259,7 +261,8 @@ def fold(operator: VehicleOperator, messages: Sequence[Decoded]) -> InMemory:
 class DriverWindows:
     """Hours and days of all drivers, each written once."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: AdditiveRules | PercentRules) -> None:
+        self._rules = rules
         self._hours: defaultdict[tuple[str, int], WindowSums] = defaultdict(WindowSums)
         self._days: defaultdict[tuple[str, int], defaultdict[str, WindowSums]] = defaultdict(
             lambda: defaultdict(WindowSums)
@@ -276,20 +279,23 @@ class DriverWindows:
         """Table, write time and row of each window."""
         for (driver_id, start), sums in self._hours.items():
             key = {"driver_id": driver_id, "day": windows.day_text(start), "hour_start": timestamp(start)}
-            yield _window(by_name["driver_hour"], key, sums, start + HOUR_MS)
+            yield _window(by_name["driver_hour"], key, sums, start + HOUR_MS, self._rules)
         for (driver_id, start), fleets in self._days.items():
             total = WindowSums()
             day_text = windows.day_text(start)
             for fleet_id, sums in fleets.items():
                 total.add(sums.sums, sums.max_kmh)
                 key = {"fleet_id": fleet_id, "day": day_text, "driver_id": driver_id}
-                yield _window(by_name["fleet_day"], key, sums, start + DAY_MS)
+                yield _window(by_name["fleet_day"], key, sums, start + DAY_MS, self._rules)
             key = {"driver_id": driver_id, "month": windows.month_text(start), "day": day_text}
-            yield _window(by_name["driver_day"], key, total, start + DAY_MS)
+            yield _window(by_name["driver_day"], key, total, start + DAY_MS, self._rules)
 
 
-def _window(table: Table, key: dict[str, str], sums: WindowSums, end_ms: int) -> tuple[str, int, Row]:
-    values: dict[str, Any] = {**key, **sums.metrics(), "final": True, "revision": 0}
+def _window(
+    table: Table, key: dict[str, str], sums: WindowSums, end_ms: int, rules: AdditiveRules | PercentRules
+) -> tuple[str, int, Row]:
+    scored = score(rules, sums.tally()).columns()
+    values: dict[str, Any] = {**key, **sums.metrics(), **scored, "final": True, "revision": 0}
     return (
         table.name,
         sums.write_us(end_ms, True),

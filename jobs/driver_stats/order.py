@@ -16,24 +16,10 @@ from __future__ import annotations
 import math
 
 from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.distance import distance_um, is_standing
+from jobs.driver_stats.emit import EVENTS, LIVES, MINUTE_MS, MINUTES, PARTS, TRIPS, emit_live
 from jobs.driver_stats.heads import note_head, open_seam, opens_seam, trip_ended, watch
-from jobs.driver_stats.kernel import (
-    EVENTS,
-    LIVES,
-    MINUTE_MS,
-    MINUTES,
-    PARTS,
-    TRIPS,
-    clear,
-    distance_um,
-    emit_live,
-    is_standing,
-    publish,
-    rows_needed,
-    sample,
-    sample_inlined,
-    who,
-)
+from jobs.driver_stats.kernel import clear, publish, rows_needed, sample, sample_inlined, who
 from jobs.driver_stats.layout import (
     FOLDS,
     LIVE_HEADING,
@@ -176,11 +162,11 @@ def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counter
                 watched = watch(v, words_of_s, tails)
                 others = False
                 if not known:
-                    others = who(s, driver, fleet, vehicle_class, key, rows)
+                    others = who(p, s, driver, fleet, vehicle_class, key, rows)
                     known = True
                 stood = sample_inlined(
                     p, s, key, t, c.speed[i], c.accel_x[i], c.accel_y[i], c.lat[i], c.lon[i],
-                    c.heading[i], c.odometer[i], c.ignition[i], rows, others,
+                    c.heading[i], c.odometer[i], c.yaw_rate[i], c.speed_limit[i], c.ignition[i], rows, others,
                 )  # fmt: skip
                 v["ordered_t"] = t
                 if watched:
@@ -239,14 +225,14 @@ def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
         watched = watch(v, words_of_s, tails)
         others = False
         if not known or words[base + WHO_N] > 1:
-            others = _who_of(s, words, base, at, key, rows)
+            others = _who_of(p, s, words, base, at, key, rows)
             known = True
         gap = t - s["last_t"] if s["last_t"] != NONE else 0
         speed, accel_x, accel_y = floats[at + 1], floats[at + 2], floats[at + 3]
         ignition = (words[at + RAW_WORDS - 1] & 15) - 1
         stood = sample_inlined(
             p, s, key, t, speed, accel_x, accel_y, floats[at + 4], floats[at + 5], floats[at + 6],
-            floats[at + 7], ignition, rows, others,
+            floats[at + 7], floats[at + 8], floats[at + 9], ignition, rows, others,
         )  # fmt: skip
         v["ordered_t"] = t
         words[base + RAW_FIRST] += 1
@@ -348,10 +334,11 @@ def run(p, s, key, head, head_floats, entries, count, rows, start):
             return n
         packed = head[n, RAW_WORDS - 1]
         entry = entries[packed >> WHO_SHIFT]
-        others = who(s, entry[:TEXT_WORDS], entry[TEXT_WORDS:], (packed >> 4) & 0xFFFFFFFF, key, rows)
+        others = who(p, s, entry[:TEXT_WORDS], entry[TEXT_WORDS:], (packed >> 4) & 0xFFFFFFFF, key, rows)
         sample(
             p, s, key, head[n, 0], head_floats[n, 1], head_floats[n, 2], head_floats[n, 3], head_floats[n, 4],
-            head_floats[n, 5], head_floats[n, 6], head_floats[n, 7], (packed & 15) - 1, rows, others,
+            head_floats[n, 5], head_floats[n, 6], head_floats[n, 7], head_floats[n, 8], head_floats[n, 9],
+            (packed & 15) - 1, rows, others,
         )  # fmt: skip
     return count
 
@@ -373,11 +360,12 @@ def fold_late(p, s, key, columns, messages, m, i, end, until, rows, counters):
         else:
             others = False
             if not known:
-                others = who(s, driver, fleet, messages.vehicle_class[m], key, rows)
+                others = who(p, s, driver, fleet, messages.vehicle_class[m], key, rows)
                 known = True
             sample(
                 p, s, key, t, columns.speed[i], columns.accel_x[i], columns.accel_y[i], columns.lat[i],
-                columns.lon[i], columns.heading[i], columns.odometer[i], columns.ignition[i], rows, others,
+                columns.lon[i], columns.heading[i], columns.odometer[i], columns.yaw_rate[i], columns.speed_limit[i],
+                columns.ignition[i], rows, others,
             )  # fmt: skip
             counters[SAMPLES] += 1
             counters[BACKLOG] += 1
@@ -396,6 +384,9 @@ def blank(v, s):
     v["live_settled"] = 0
     v["live_had"] = 0
     v["head_start"] = NONE
+    v["head_since"] = NONE
+    v["head_fix"] = NONE
+    v["head_quiet"] = NONE
     v["seam_trip"] = NONE
     for a in range(STRETCHES):
         v["seen_first"][a] = 0
@@ -424,12 +415,12 @@ def nearly_full(p, rows):
 
 
 @njit
-def _who_of(s, words, base, at, key, rows):
+def _who_of(p, s, words, base, at, key, rows):
     packed = words[at + RAW_WORDS - 1]
     entry = base + HEADER + words[base + BOX_N] * BOX_WORDS + (packed >> WHO_SHIFT) * WHO_WORDS
     driver = words[entry : entry + TEXT_WORDS]
     fleet = words[entry + TEXT_WORDS : entry + WHO_WORDS]
-    return who(s, driver, fleet, (packed >> 4) & 0xFFFFFFFF, key, rows)
+    return who(p, s, driver, fleet, (packed >> 4) & 0xFFFFFFFF, key, rows)
 
 
 @njit
@@ -446,11 +437,12 @@ def _preview(p, v, s, words_of_s, key, tails, rows):
         at = raws_at(words, base) + (words[base + RAW_FIRST] + v["previewed"]) * RAW_WORDS
         others = False
         if not known or words[base + WHO_N] > 1:
-            others = _who_of(s, words, base, at, key, rows)
+            others = _who_of(p, s, words, base, at, key, rows)
             known = True
         sample(
             p, s, key, words[at], floats[at + 1], floats[at + 2], floats[at + 3], floats[at + 4], floats[at + 5],
-            floats[at + 6], floats[at + 7], (words[at + RAW_WORDS - 1] & 15) - 1, rows, others,
+            floats[at + 6], floats[at + 7], floats[at + 8], floats[at + 9],
+            (words[at + RAW_WORDS - 1] & 15) - 1, rows, others,
         )  # fmt: skip
         v["previewed"] += 1
     return True

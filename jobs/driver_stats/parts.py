@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from jobs.driver_stats.compiled import njit
-from jobs.driver_stats.kernel import MINUTE_MS
+from jobs.driver_stats.emit import MINUTE_MS
 from jobs.driver_stats.layout import ACCUMULATORS, FOLDS, TEXT_WORDS
 
 HOUR_MS = 3_600_000

@@ -7,7 +7,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from conf.harsh import HarshRuleSet
 from conf.parameters import Frozen, load
+from conf.score import AdditiveRules, PercentRules
+from conf.speeding import SpeedingRuleSet
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -122,10 +125,22 @@ class Batch(Frozen):
     max_delay_ms: Annotated[int, Field(ge=1)]
 
 
+class Rules(Frozen):
+    """Which files the rule sets are read from."""
+
+    harsh_rules: str
+    speeding: str
+    score: str
+
+
 class Settings(Frozen):
     """Every parameter of driver_stats."""
 
     version: int
+    rules: Rules
+    harsh_rules: HarshRuleSet
+    speeding: SpeedingRuleSet
+    score: AdditiveRules | PercentRules
     watermark: Watermark
     window: Window
     order: Order

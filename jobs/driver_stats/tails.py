@@ -159,7 +159,9 @@ def _write(words, floats, at, c, i, who_index, vehicle_class):
     floats[at + 5] = c.lon[i]
     floats[at + 6] = c.heading[i]
     floats[at + 7] = c.odometer[i]
-    words[at + 8] = (
+    floats[at + 8] = c.yaw_rate[i]
+    floats[at + 9] = c.speed_limit[i]
+    words[at + RAW_WORDS - 1] = (
         (np.int64(who_index) << WHO_SHIFT) | (np.int64(vehicle_class) << 4) | (np.int64(c.ignition[i]) + 1)
     )
 

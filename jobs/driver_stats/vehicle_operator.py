@@ -10,19 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conf.score import AdditiveRules, PercentRules
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
-from jobs.driver_stats import layout, order, parts
+from jobs.driver_stats import harsh, layout, order, parts, speeding
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
-from jobs.driver_stats.kernel import PARTS, Columns, Messages, Parameters
-from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, TEXT_WORDS
+from jobs.driver_stats.emit import PARTS, TRIPS
+from jobs.driver_stats.kernel import Columns, Messages, Parameters
+from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, SCORE_BANDS, SCORE_STATES, TEXT_WORDS
 from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
 from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
+from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.tails import GROWTH, Tails
 from jobs.driver_stats.upgrades import upgraded
+from jobs.driver_stats.windows import tally
 
 NEVER_MS = 2**62
+_SCORES = frozenset({"score", "score_unclamped", "penalty_events", "penalty_speeding", "penalty_idle"})
 UNKNOWN_DRIVER, DEFAULT_FLEET = b"", b"default"
 FIXED_TEXTS = np.array([UNKNOWN_DRIVER, DEFAULT_FLEET], dtype="S64")
 
@@ -33,13 +38,15 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
     def ms(seconds: float) -> int:
         return round(seconds * 1000)
 
-    harsh = settings.harsh
+    events = settings.harsh
+    crash = settings.harsh_rules.crash.vector_ms2
     thresholds = np.array(
         [
             [
-                harsh.accel_ms2 or harsh.classes[name].accel_ms2,
-                harsh.brake_ms2 or harsh.classes[name].brake_ms2,
-                harsh.corner_ms2 or harsh.classes[name].corner_ms2,
+                events.accel_ms2 or events.classes[name].accel_ms2,
+                events.brake_ms2 or events.classes[name].brake_ms2,
+                events.corner_ms2 or events.classes[name].corner_ms2,
+                crash,
             ]
             for name in settings.vehicle_classes()
         ]
@@ -51,8 +58,8 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         trip_stop_ms=ms(settings.trip.stop_s),
         standing_kmh=settings.standing.speed_kmh,
         plausible_kmh=settings.gps.max_speed_kmh,
-        rearm_ratio=harsh.rearm_ratio,
-        event_gap_ms=ms(harsh.max_gap_s),
+        rearm_ratio=events.rearm_ratio,
+        event_gap_ms=ms(events.max_gap_s),
         live_interval_ms=ms(settings.live.interval_s) if live else NEVER_MS,
         vehicle_ttl_ms=settings.keep_ms() or NEVER_MS,
         buffer_ms=ms(settings.order.buffer_s),
@@ -61,10 +68,25 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         max_waiting=settings.order.max_waiting,
         thresholds=thresholds,
         min_speeds_kmh=np.array(
-            [harsh.min_speed_kmh, harsh.min_speed_kmh, harsh.corner_min_speed_kmh], dtype=float
+            [events.min_speed_kmh, events.min_speed_kmh, events.corner_min_speed_kmh, 0], dtype=float
         ),
-        calm_levels=harsh.rearm_ratio * thresholds.min(axis=0),
+        calm_levels=events.rearm_ratio * thresholds.min(axis=0),
+        quiet_vector2=crash * crash * (1 - 1e-9),
+        deduplicate_ms=ms(settings.score.deduplicate_s),
+        harsh=harsh.compiled_rules(settings.harsh_rules),
+        speeding=speeding.compiled_rules(settings.speeding),
     )
+
+
+def score_trips(rules: AdditiveRules | PercentRules, trips: NDArray[Any]) -> None:
+    """Fills the score columns of TRIP_ROW records."""
+    for row in trips:
+        found = score(rules, tally(row["sums"].tolist()))
+        row["score_state"] = SCORE_STATES.index(found.state)
+        row["score_band"] = -1 if found.band is None else SCORE_BANDS.index(found.band)
+        for name, value in found.columns().items():
+            if name in _SCORES:
+                row[name] = np.nan if value is None else value
 
 
 class VehicleOperator:
@@ -87,6 +109,7 @@ class VehicleOperator:
         self._hold_ms = round(settings.live.emit_s * 1000) if given["live"] else NEVER_MS
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
+        self._rules = settings.score
         self._rows = RowBuffer(self._parameters, 4096)
         self._scratch = scratch_rows(self._parameters)
 
@@ -111,6 +134,8 @@ class VehicleOperator:
             samples["heading"],
             samples["ignition"],
             samples["odometer"],
+            samples["yaw_rate"],
+            samples["speed_limit"],
         )
         driver_codes, drivers = b.texts["driver_id"]
         fleet_codes, fleets = b.texts["fleet_id"]
@@ -135,7 +160,7 @@ class VehicleOperator:
         self._hold_back(b.states, everything=False)
         timers = np.empty(len(b.states), np.int64)
         order.next_timers(b.states, timers)
-        return Result(timers=timers, outputs=self._rows.outputs(), counters=counters, rejects=rejects)
+        return Result(timers=timers, outputs=self._outputs(), counters=counters, rejects=rejects)
 
     def timers(self, b: TimerBatch) -> Result:
         """Publishes what the watermark closed for the vehicles whose timers fired."""
@@ -151,8 +176,13 @@ class VehicleOperator:
             )  # fmt: skip
             if done == len(b.states):
                 self._hold_back(b.states, everything=True)
-                return Result(timers=timers, deletions=deletions, outputs=self._rows.outputs())
+                return Result(timers=timers, deletions=deletions, outputs=self._outputs())
             self._rows.grow()
+
+    def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+        """All rows; the trips get their scores here, of their sums."""
+        score_trips(self._rules, self._rows.of(TRIPS))
+        return self._rows.outputs()
 
     def _hold_back(self, states: NDArray[Any], *, everything: bool) -> None:
         """Lets the drivers' windows have few parts: see parts.py. ``everything``: of these keys nothing is held."""

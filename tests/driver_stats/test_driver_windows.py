@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pyflink.datastream.time_domain import TimeDomain
 
+from conf.score import additive
 from jobs.driver_stats.driver_windows import DriverWindows
 from jobs.driver_stats.layout import FOLDS, PART_ROW, N
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS
@@ -38,7 +39,7 @@ class Job:
         self.clock_timers: set[int] = before.clock_timers if before else set()
         self.watermark = BEGINNING
         self.frames: list[bytes] = []
-        self.function = DriverWindows(emit_every_ms=1000, keep_ms=None)
+        self.function = DriverWindows(emit_every_ms=1000, keep_ms=None, rules=additive())
         counter = SimpleNamespace(inc=lambda: None)
         self.function.open(
             SimpleNamespace(

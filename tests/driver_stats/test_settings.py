@@ -68,4 +68,4 @@ def test_state_is_kept_a_day_longer_than_messages_may_be_late_or_for_ever():
 
 def test_thresholds_are_by_class_and_an_override_holds_for_all():
     rows = kernel_parameters(Settings.load(["harsh.brake_ms2=2"]), live=True).thresholds
-    assert rows.tolist() == [[3.63, 2, 3.73], [3.43, 2, 3.43], [4.4, 2, 5.5]]
+    assert rows.tolist() == [[3.63, 2, 3.73, 24.516625], [3.43, 2, 3.43, 24.516625], [4.4, 2, 5.5, 24.516625]]
