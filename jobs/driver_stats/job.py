@@ -57,11 +57,13 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
         name="vehicles: minutes, trips, events",
     )
     drivers = (
-        keyed(vehicles.streams["part"])
+        keyed(vehicles.streams["part"], vehicles.streams["drive"])
         .process(
             DriverWindows(
                 emit_every_ms=round(settings.live.emit_s * 1000) if source.live else None,
                 keep_ms=settings.keep_ms(),
+                local_time=settings.local_time,
+                hours_rules=settings.hours_rules,
             ),
             output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()),
         )

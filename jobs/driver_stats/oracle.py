@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,15 +19,14 @@ from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Newest, Row, TableRows, day, stream_key, timestamp
-from jobs.driver_stats import windows
 from jobs.driver_stats.inputs import SCHEMA, message_spec
+from jobs.driver_stats.oracle_drivers import DriverWindows
 from jobs.driver_stats.outputs import outputs
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
-from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
 from kappafleet.messages import line_files, numbered_lines
 from schemas.messages import message
-from schemas.tables import Table, tables
+from schemas.tables import tables
 
 JOB = "driver_stats"
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -223,8 +221,8 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for spec in specs
         if spec.kind == "table"
     ]
-    (parts,) = (spec for spec in specs if spec.kind == "stream")
-    drivers = DriverWindows()
+    streams = [spec for spec in specs if spec.kind == "stream"]
+    drivers = DriverWindows(settings)
     operator = VehicleOperator()
     operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
     vehicles = len(log.vehicles)
@@ -234,8 +232,9 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for rows, maker, newest in makers:
             for key, row in run.rows[rows]:
                 newest.upsert(*maker.row(key, row))
-        for key, row in run.rows[parts.rows or parts.name]:
-            drivers.add(stream_key(parts, key, row), row.tobytes())
+        for spec in streams:
+            for key, row in run.rows[spec.rows or spec.name]:
+                drivers.add(stream_key(spec, key, row), row.tobytes())
         if progress:
             progress("vehicles", vehicles - len(log.vehicles), vehicles)
     for table, write_us, window in drivers.rows(by_name):
@@ -254,44 +253,3 @@ def fold(operator: VehicleOperator, messages: Sequence[Decoded]) -> InMemory:
     if run.rejects:
         raise AssertionError(f"the kernel refused a sample that came in order: {run.rejects[0]}")
     return run
-
-
-class DriverWindows:
-    """Hours and days of all drivers, each written once."""
-
-    def __init__(self) -> None:
-        self._hours: defaultdict[tuple[str, int], WindowSums] = defaultdict(WindowSums)
-        self._days: defaultdict[tuple[str, int], defaultdict[str, WindowSums]] = defaultdict(
-            lambda: defaultdict(WindowSums)
-        )
-
-    def add(self, driver_id: str, data: bytes) -> None:
-        """Folds one part in."""
-        part = windows.read_part(data)
-        self._hours[driver_id, windows.hour_start(part.minute_start)].add(part.sums, part.max_kmh)
-        of_day = self._days[driver_id, windows.day_start(part.minute_start)]
-        of_day[part.fleet_id].add(part.sums, part.max_kmh)
-
-    def rows(self, by_name: dict[str, Table]) -> Iterator[tuple[str, int, Row]]:
-        """Table, write time and row of each window."""
-        for (driver_id, start), sums in self._hours.items():
-            key = {"driver_id": driver_id, "day": windows.day_text(start), "hour_start": timestamp(start)}
-            yield _window(by_name["driver_hour"], key, sums, start + HOUR_MS)
-        for (driver_id, start), fleets in self._days.items():
-            total = WindowSums()
-            day_text = windows.day_text(start)
-            for fleet_id, sums in fleets.items():
-                total.add(sums.sums, sums.max_kmh)
-                key = {"fleet_id": fleet_id, "day": day_text, "driver_id": driver_id}
-                yield _window(by_name["fleet_day"], key, sums, start + DAY_MS)
-            key = {"driver_id": driver_id, "month": windows.month_text(start), "day": day_text}
-            yield _window(by_name["driver_day"], key, total, start + DAY_MS)
-
-
-def _window(table: Table, key: dict[str, str], sums: WindowSums, end_ms: int) -> tuple[str, int, Row]:
-    values: dict[str, Any] = {**key, **sums.metrics(), "final": True, "revision": 0}
-    return (
-        table.name,
-        sums.write_us(end_ms, True),
-        {column.name: values.get(column.name) for column in table.columns},
-    )

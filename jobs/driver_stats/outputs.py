@@ -51,7 +51,7 @@ def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
 
 
 def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
-    """The tables that the vehicle kernel fills, and the stream of parts for the drivers' windows."""
+    """The tables that the vehicle kernel fills, and the streams for the drivers' windows and hours."""
     return (
         _table(
             "vehicle_minute",
@@ -111,5 +111,8 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
         ),
         OutputSpec(
             kind="stream", name="part", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
+        OutputSpec(
+            kind="stream", name="drive", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
         ),
     )

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
-from jobs.driver_stats import layout, order, parts
+from jobs.driver_stats import drive_minutes, layout, order, parts
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
+from jobs.driver_stats.drive_minutes import DRIVE_ROW
+from jobs.driver_stats.fleet_time import Cuts, FleetTime
 from jobs.driver_stats.kernel import PARTS, Columns, Messages, Parameters
 from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, TEXT_WORDS
 from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
@@ -23,6 +25,7 @@ from jobs.driver_stats.tails import GROWTH, Tails
 from jobs.driver_stats.upgrades import upgraded
 
 NEVER_MS = 2**62
+IN_HOURS = Cuts(parts.HOUR_MS, ())
 UNKNOWN_DRIVER, DEFAULT_FLEET = b"", b"default"
 FIXED_TEXTS = np.array([UNKNOWN_DRIVER, DEFAULT_FLEET], dtype="S64")
 
@@ -34,12 +37,13 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         return round(seconds * 1000)
 
     harsh = settings.harsh
+    default = harsh.classes[harsh.default_class]
     thresholds = np.array(
         [
             [
-                harsh.accel_ms2 or harsh.classes[name].accel_ms2,
-                harsh.brake_ms2 or harsh.classes[name].brake_ms2,
-                harsh.corner_ms2 or harsh.classes[name].corner_ms2,
+                harsh.accel_ms2 or harsh.classes.get(name, default).accel_ms2,
+                harsh.brake_ms2 or harsh.classes.get(name, default).brake_ms2,
+                harsh.corner_ms2 or harsh.classes.get(name, default).corner_ms2,
             ]
             for name in settings.vehicle_classes()
         ]
@@ -67,6 +71,15 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
     )
 
 
+def rule_of_class(settings: Settings) -> NDArray[np.int64]:
+    """By vehicle class the index of its rule set of drivers' hours among ``settings.hours_rules``; NO_RULE: none."""
+    names = list(settings.hours_rules)
+    sets = [settings.hours.rule_set(name) for name in settings.vehicle_classes()]
+    return np.array(
+        [names.index(each) if each in names else drive_minutes.NO_RULE for each in sets], np.int64
+    )
+
+
 class VehicleOperator:
     """Keyed by vehicle_id: telemetry in; minutes, driver parts, trips, events and live rows out."""
 
@@ -75,7 +88,7 @@ class VehicleOperator:
     tail_growth = GROWTH
     uses_store = True
     counters = order.COUNTERS
-    outputs = OUTPUTS
+    outputs: Mapping[str, np.dtype[Any]] = {**OUTPUTS, "drive": layout.with_texts(DRIVE_ROW)}
 
     def open(self, settings_json: str, subtask: int) -> None:
         """Takes the settings: ``{"settings": Settings as JSON, "live": bool}``."""
@@ -85,8 +98,12 @@ class VehicleOperator:
         self._keep_ms = settings.keep_ms() or NEVER_MS
         # Open hours and days are not written more often, so no part is needed more often; files have no open ones.
         self._hold_ms = round(settings.live.emit_s * 1000) if given["live"] else NEVER_MS
+        self._cuts = FleetTime(settings.local_time).cuts()
+        self._breaks = np.array(self._cuts.at_ms, np.int64)
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
+        self._rule_of_class = rule_of_class(settings)
+        self._drives = np.zeros(0, DRIVE_ROW)
         self._rows = RowBuffer(self._parameters, 4096)
         self._scratch = scratch_rows(self._parameters)
 
@@ -135,7 +152,9 @@ class VehicleOperator:
         self._hold_back(b.states, everything=False)
         timers = np.empty(len(b.states), np.int64)
         order.next_timers(b.states, timers)
-        return Result(timers=timers, outputs=self._rows.outputs(), counters=counters, rejects=rejects)
+        if self._cuts != IN_HOURS:
+            parts.next_cuts(b.states, timers, self._cuts.every_ms, self._breaks, NONE)
+        return Result(timers=timers, outputs=self._outputs(), counters=counters, rejects=rejects)
 
     def timers(self, b: TimerBatch) -> Result:
         """Publishes what the watermark closed for the vehicles whose timers fired."""
@@ -151,20 +170,32 @@ class VehicleOperator:
             )  # fmt: skip
             if done == len(b.states):
                 self._hold_back(b.states, everything=True)
-                return Result(timers=timers, deletions=deletions, outputs=self._rows.outputs())
+                return Result(timers=timers, deletions=deletions, outputs=self._outputs())
             self._rows.grow()
 
     def _hold_back(self, states: NDArray[Any], *, everything: bool) -> None:
         """Lets the drivers' windows have few parts: see parts.py. ``everything``: of these keys nothing is held."""
         made = self._rows.of(PARTS)
+        self._drives = drive_minutes.of(states, made, self._rule_of_class)
         if not len(made) and not everything:
             return
         sent = np.zeros(2 * len(made) + len(states) * everything, PART_ROW)
         now_ms = time.time_ns() // 1_000_000
-        count = parts.hold_back(states, made, len(made), sent, now_ms, self._hold_ms)
+        count = parts.hold_back(
+            states, made, len(made), sent, now_ms, self._hold_ms, self._cuts.every_ms, self._breaks
+        )
         if everything:
             count = parts.release_all(states, sent, count)
         self._rows.replace(PARTS, sent[:count])
+
+    def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+        found = self._rows.outputs()
+        if len(self._drives):
+            found["drive"] = (
+                np.ascontiguousarray(self._drives["key"]),
+                self._drives.view(self.outputs["drive"]),
+            )
+        return found
 
     def _call(
         self, states: NDArray[Any], tails: KeyTails, store: KeyStore, counters: NDArray[np.int64]

@@ -51,7 +51,7 @@ def _message(seq: int, seconds: list[int]) -> Decoded:
             "lat": [52.0 for _ in seconds],
             "lon": [13.0 for _ in seconds],
         },
-        texts={"driver_id": "anna" if seq < 8 else "ben"},
+        texts={"driver_id": "anna" if seq < 8 else "ben", "vehicle_class": "truck"},
         integers={"seq": seq},
     )
 
