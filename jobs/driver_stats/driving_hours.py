@@ -177,7 +177,7 @@ class OfDriver:
         found = [each.hours.left_at(closed_ms) for each in self._kept.values()]
         if not found:
             return None
-        least = min(found, key=lambda each: each.least_ms)
+        least = min(found, key=lambda each: (each.least_ms, each.rule))
         return DriveLeft(least.minutes, least.rule, sum(each.folds for each in self._kept.values()))
 
     def forget(self, before_ms: int) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from jobs.driver_stats.fleet_time import DAY_MS, last_end, monday
+from jobs.driver_stats.layout import FOLDS
 from jobs.driver_stats.windows import WindowSums
 
 WEEK, ROLLING = "week", "rolling"
@@ -119,6 +120,9 @@ class LongWindows:
     def _rolling(self, last: int, final: bool, rolling_days: int) -> Written:
         sums = self._sum(last - (rolling_days - 1) * DAY_MS, rolling_days)
         sums.finals = self.dates[last]
+        if WindowSums.from_bytes(self.days[last]).is_void:
+            # There is no such day any more: neither is there a window that ends with it.
+            sums.sums = [value if index == FOLDS else 0 for index, value in enumerate(sums.sums)]
         self.dates[last] += final
         return Written(ROLLING, last, last + DAY_MS, sums, final)
 

@@ -66,7 +66,7 @@ class DriverWindows:
             end_ms = max(self._time.day_end(date, fleet_id) for fleet_id in fleets)
             lefts = [hours.left_at(end_ms) for hours in self._driving[driver_id].values()]
             if lefts:
-                least = min(lefts, key=lambda left: left.least_ms)
+                least = min(lefts, key=lambda left: (left.least_ms, left.rule))
                 of_day |= {"drive_left_min": least.minutes, "drive_left_rule": least.rule}
             yield _window(tables["driver_day"], of_day, total, date + DAY_MS)
         for driver_id, of_driver in days.items():
