@@ -106,6 +106,9 @@ def launch(what: Launch, flink_settings: Mapping[str, str] | None = None) -> Non
     if isinstance(address, RabbitMQAddress):
         address = _resolved(address)
         _check_streams(module.EXCHANGE, address)
+        beside = getattr(module, "exchanges_beside", None)  # of a job that reads more than one
+        for exchange in beside(settings) if beside else ():
+            _check_streams(exchange, replace(address, streams=()))
     source, sink = _source(module.EXCHANGE, address), _sink(what.job, parse_uri(what.sink))
     configuration = Configuration()
     for name, value in (flink_settings or {}).items():

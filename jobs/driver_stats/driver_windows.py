@@ -19,13 +19,14 @@ from pyflink.datastream.state import MapState, MapStateDescriptor
 from conf.hours import EuRules, FmcsaRules
 from conf.local_time import LocalTime
 from connectors.rows import FrameEncoder, Value
-from jobs.driver_stats import drive_minutes, fleet_time, windows
+from jobs.driver_stats import drive_minutes, fleet_time, unnamed, windows
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
 from jobs.driver_stats.driving_hours import DriveLeft, DrivingHours
 from jobs.driver_stats.fleet_time import FleetTime
 from jobs.driver_stats.hours import MINUTE_MS
 from jobs.driver_stats.layout import NONE
 from jobs.driver_stats.long_windows import ROLLING, WEEK, LongWindows, Written
+from jobs.driver_stats.maxima import Maxima
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
 from schemas.tables import table
 
@@ -46,6 +47,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         keep_ms: int | None,
         local_time: LocalTime = fleet_time.IN_UTC,
         hours_rules: Mapping[str, EuRules | FmcsaRules] | None = None,
+        attributes: bool = False,
     ) -> None:
         """Sets when windows are written and forgotten.
 
@@ -54,11 +56,13 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             keep_ms: a closed window is kept for late parts until the watermark is so far beyond it; None: for ever.
             local_time: in which zone each fleet's hours and days are.
             hours_rules: rule sets of drivers' hours, in the order in which records of driving name them.
+            attributes: whether parts may come whose drivers log-ins tell.
         """
         self._emit_every_ms = emit_every_ms
         self._keep_ms = FOR_EVER_MS if keep_ms is None else keep_ms
         self._local_time = local_time
         self._hours_rules = hours_rules or {}
+        self._attributes = attributes
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Opens the state: sums by window, and which open windows have changed since they were written."""
@@ -71,6 +75,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._days = state("days", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
         self._long = state("long", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._changed = state("changed", Types.STRING(), Types.LONG())
+        self._maxima = Maxima(state("maxima", Types.STRING(), Types.PICKLED_BYTE_ARRAY()), self._attributes)
         self._left = state("drive_left", Types.LONG(), Types.STRING())
         self._driving = DrivingHours(self._hours_rules, runtime_context)
         self._events = FrameEncoder(table(JOB, "driver_event"))
@@ -82,7 +87,8 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         driver_id, row = value
         if len(row) == DRIVE_ROW.itemsize:
             return self._drove(row, ctx.timer_service(), driver_id)
-        part = windows.read_part(row)
+        given = unnamed.read_attributed(row) if unnamed.is_attributed(row) else None
+        part = windows.read_part(row if given is None else given.part)
         timers = ctx.timer_service()
         watermark = timers.current_watermark()
         place = self._time.place(part.minute_start, part.fleet_id)
@@ -95,11 +101,15 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             stored = self._hours.get(place.hour)
             self._hours.put(place.hour, windows.folded(stored, part.sums, part.max_kmh))
             changed.append((HOUR, place.hour, place.hour_end, stored is None))
+            if given is not None:
+                self._maxima.put(f"{HOUR}:{place.hour}", part.fleet_id, given, given.hour_kmh)
         fleets = _fleets(self._days.get(place.date))
         before = fleets.get(part.fleet_id)
         fleets[part.fleet_id] = windows.folded(before, part.sums, part.max_kmh)
         self._days.put(place.date, pickle.dumps(fleets))
         changed.append((DAY, place.date, place.day_end, before is None))
+        if given is not None:
+            self._maxima.put(f"{DAY}:{place.date}", part.fleet_id, given, given.day_kmh)
         return self._note(timers, changed, watermark, driver_id)
 
     def _drove(self, row: bytes, timers: TimerService, driver_id: str) -> Iterable[bytes]:
@@ -191,6 +201,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
     def _forget(self, kind: str, key: int, timers: TimerService, now_ms: int) -> None:
         """Drops a window for which no part may come any more; its day is needed longer, for weeks and rolling days."""
         (self._hours if kind == HOUR else self._days).remove(key)
+        self._maxima.remove(f"{kind}:{key}")
         if kind == DAY:
             if self._hours_rules:
                 self._left.remove(key)
@@ -278,6 +289,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         start = fleet_time.hour_start(key)
         sums = WindowSums.from_bytes(self._hours.get(key))
         final = self._time.hour_end(key) <= closed_ms
+        own_kmh, sums.max_kmh = sums.max_kmh, self._maxima.of(f"{kind}:{key}").over(sums.max_kmh)
         yield self._encoders["driver_hour"].row(
             {
                 "driver_id": driver_id,
@@ -288,6 +300,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         )  # fmt: skip
         if final:
             sums.finals += 1
+            sums.max_kmh = own_kmh
             self._hours.put(key, sums.to_bytes())
 
     def _day_rows(
@@ -298,9 +311,10 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         own = fleets.pop(OWN, None)
         day = windows.day_text(date)
         ends = {fleet_id: self._time.day_end(date, fleet_id) for fleet_id in fleets}
-        total = WindowSums()
+        total, maxima = WindowSums(), self._maxima.of(f"{DAY}:{date}")
         for fleet_id, data in fleets.items():
             fleet = WindowSums.from_bytes(data)
+            own_kmh, fleet.max_kmh = fleet.max_kmh, maxima.over(fleet.max_kmh, fleet_id)
             total.add(fleet.sums, fleet.max_kmh)
             total.finals = max(total.finals, fleet.finals)
             total.corrected = total.corrected or fleet.corrected
@@ -312,6 +326,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
                 fleet, date, date + DAY_MS, final, now_ms,
             )  # fmt: skip
             fleet.finals += int(final)
+            fleet.max_kmh = own_kmh
             fleets[fleet_id] = fleet.to_bytes()
         final = max(ends.values()) <= closed_ms
         if len(set(ends.values())) > 1:
@@ -354,10 +369,15 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         fleets: Iterable[str],
     ) -> Iterator[bytes]:
         """The week and the rolling windows that a day is in."""
-        long = LongWindows.from_bytes(self._long.get(OWN))
-        week_end = max(self._time.week_end(fleet_time.monday(date), fleet_id) for fleet_id in fleets)
-        if long.put(date, total, week_end) and week_end > closed_ms:
-            timers.register_event_time_timer(week_end - 1)
+        data = self._long.get(OWN)
+        long = LongWindows.from_bytes(data)
+        if data is None:
+            self._days_before(long, date)
+        before = {start: week[-1] for start, week in long.weeks.items()} if data is not None else {}
+        long.put(date, total, self._week_end(date, fleets))
+        for start, (*_, end_ms) in long.weeks.items():
+            if end_ms > closed_ms and before.get(start) != end_ms:
+                timers.register_event_time_timer(end_ms - 1)
         live = self._emit_every_ms is not None
         written = list(
             long.changed(
@@ -370,6 +390,24 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         )
         self._long.put(OWN, long.to_bytes())
         yield from self._written(written, driver_id)
+
+    def _days_before(self, long: LongWindows, date: int) -> None:
+        """Takes over the days of a savepoint from before there were weeks, as far as they are kept."""
+        for other, stored in self._days.items():
+            if other != date:
+                fleets = _fleets(stored)
+                fleets.pop(OWN, None)
+                sums = [WindowSums.from_bytes(data) for data in fleets.values()]
+                total = WindowSums()
+                for each in sums:
+                    total.add(each.sums, each.max_kmh)
+                    total.corrected = total.corrected or each.corrected
+                long.put(other, total, self._week_end(other, fleets))
+                long.dates[other] = max(each.finals for each in sums)
+
+    def _week_end(self, date: int, fleets: Iterable[str]) -> int:
+        """When a day's week ends, in the last of the zones of its fleets."""
+        return max(self._time.week_end(fleet_time.monday(date), fleet_id) for fleet_id in fleets)
 
     def _close_week(self, end: int, driver_id: str) -> Iterator[bytes]:
         """The week that ends at a time, if there is one."""

@@ -67,13 +67,12 @@ class LongWindows:
             raise ValueError(f"weeks of version {version}, this job reads {_VERSION}: replay")
         return cls(*values)
 
-    def put(self, date: int, sums: WindowSums, week_end_ms: int) -> bool:
-        """Takes over a day as it is now; returns whether its week has got this end just now."""
+    def put(self, date: int, sums: WindowSums, week_end_ms: int) -> None:
+        """Takes over a day as it is now, and when its week ends."""
         self.days[date] = sums.to_bytes()
         self.dates.setdefault(date, 0)
         finals, was_final, end_ms = self.weeks.get(monday(date), (0, False, 0))
         self.weeks[monday(date)] = (finals, was_final, max(end_ms, week_end_ms))
-        return week_end_ms > end_ms
 
     def changed(
         self, date: int, *, final: bool, closed_ms: int, rolling_days: int, live: bool

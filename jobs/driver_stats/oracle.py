@@ -19,6 +19,8 @@ from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Newest, Row, TableRows, day, stream_key, timestamp
+from jobs.driver_stats import unnamed
+from jobs.driver_stats.attribution import Logins, with_login
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.oracle_drivers import DriverWindows
 from jobs.driver_stats.outputs import outputs
@@ -58,6 +60,7 @@ class Log:
         rejects: the rows of refused messages.
         messages, copies: how many there were in all, and how many of these were copies.
         samples: of the accepted messages without copies.
+        logins: of each vehicle, where log-ins are read.
     """
 
     vehicles: dict[str, list[Decoded]] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class Log:
     messages: int = 0
     copies: int = 0
     samples: int = 0
+    logins: dict[str, Logins] = field(default_factory=dict)
 
 
 def oracle_tables(
@@ -117,6 +121,9 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
         log.messages += 1
         if progress and log.messages % 1000 == 0:
             progress("messages", log.messages, None)
+        if settings.assignments.enabled and KeyScan("schema").key(line.body) == unnamed.SCHEMA:
+            _log_in(log, line, scan.key(line.body))
+            continue
         try:
             decoded = decoder.decode(line.body, scan.key(line.body), offset=line.number)
         except Reject as reject:
@@ -134,6 +141,16 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
     if progress:
         progress("messages", log.messages, log.messages)
     return log
+
+
+def _log_in(log: Log, line: Line, vehicle_id: str) -> None:
+    sent = unnamed.LoginMessage(line.body, line.source, line.number, 0)
+    try:
+        found = unnamed.login(sent, vehicle_id)
+    except unnamed.RefusedLogin as refused:
+        log.rejects.append(reject_row(line, str(refused)))
+    else:
+        log.logins[vehicle_id] = with_login(log.logins.get(vehicle_id, ()), found)
 
 
 def reject_row(line: Line, reason: str, arrival_ms: int = 0) -> Row:
@@ -234,7 +251,10 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
                 newest.upsert(*maker.row(key, row))
         for spec in streams:
             for key, row in run.rows[spec.rows or spec.name]:
-                drivers.add(stream_key(spec, key, row), row.tobytes())
+                if spec.name == "unnamed":
+                    drivers.add_unnamed(key, row.tobytes(), log.logins.get(key, ()))
+                else:
+                    drivers.add(stream_key(spec, key, row), row.tobytes())
         if progress:
             progress("vehicles", vehicles - len(log.vehicles), vehicles)
     for table, write_us, window in drivers.rows(by_name):

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from connectors.rows_in_memory import Row, timestamp
-from jobs.driver_stats import drive_minutes, fleet_time, windows
+from jobs.driver_stats import drive_minutes, fleet_time, unnamed, windows
+from jobs.driver_stats.attribution import Logins, driver_of
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
 from jobs.driver_stats.driver_hours import DriverHours, machine
 from jobs.driver_stats.fleet_time import DAY_MS, FleetTime
 from jobs.driver_stats.hours import MINUTE_MS, Alert
 from jobs.driver_stats.settings import Settings
-from jobs.driver_stats.windows import HOUR_MS, WindowSums
+from jobs.driver_stats.windows import HOUR_MS, Part, WindowSums
 from schemas.tables import Table
 
 END_MS = 4_200_000_000_000
@@ -30,6 +31,7 @@ class DriverWindows:
         self._days: defaultdict[tuple[str, int], defaultdict[str, WindowSums]] = defaultdict(
             lambda: defaultdict(WindowSums)
         )
+        self._rules = settings.attribution
         self._machines = [machine(rules) for rules in settings.hours_rules.values()]
         self._driving: defaultdict[str, dict[int, DriverHours]] = defaultdict(dict)
 
@@ -41,7 +43,19 @@ class DriverWindows:
             for minute, drive_ms, idle_ms in drive.minutes():
                 hours.add(minute, drive_ms, idle_ms)
             return
-        part = windows.read_part(data)
+        self.add_part(driver_id, windows.read_part(data))
+
+    def add_unnamed(self, vehicle_id: str, data: bytes, logins: Logins) -> None:
+        """Folds in a minute's share of which no message names the driver."""
+        minute, rule = unnamed.read(data)
+        driver_id = driver_of(self._rules, logins, vehicle_id, minute.start_ms)
+        self.add_part(driver_id, Part(minute.fleet_id, minute.start_ms, minute.sums, minute.max_kmh))
+        driven = unnamed.drive(minute, rule)
+        if driven is not None:
+            self.add(driver_id, driven)
+
+    def add_part(self, driver_id: str, part: Part) -> None:
+        """Folds one part in."""
         place = self._time.place(part.minute_start, part.fleet_id)
         self._hours[driver_id, place.hour].add(part.sums, part.max_kmh)
         self._days[driver_id, place.date][part.fleet_id].add(part.sums, part.max_kmh)

@@ -115,4 +115,7 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
         OutputSpec(
             kind="stream", name="drive", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
         ),
+        OutputSpec(
+            kind="stream", name="unnamed", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
     )

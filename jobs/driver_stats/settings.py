@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from conf.attribution import AttributionRules, attribution
 from conf.hours import EuRules, FmcsaRules, HoursClasses, hours_classes
 from conf.local_time import LocalTime, local_time
 from conf.parameters import Frozen, load
@@ -110,6 +111,12 @@ class Live(Frozen):
     emit_s: Positive
 
 
+class Assignments(Frozen):
+    """Whether log-ins are read."""
+
+    enabled: bool
+
+
 class Message(Frozen):
     """Bounds of a message."""
 
@@ -141,6 +148,8 @@ class Settings(Frozen):
     live: Live
     message: Message
     batch: Batch
+    assignments: Assignments
+    attribution: AttributionRules = Field(default_factory=attribution)
     local_time: LocalTime = Field(default_factory=local_time)
     hours: HoursClasses = Field(default_factory=hours_classes)
     hours_rules: dict[str, EuRules | FmcsaRules] = Field(default_factory=dict)
@@ -150,7 +159,7 @@ class Settings(Frozen):
         """The parameters of conf/driver_stats.yaml with ``name=value`` overrides.
 
         ``local_time.NAME`` is a parameter of conf/local_time.yaml, ``hours.NAME`` one of conf/hours_classes.yaml, and
-        ``hours_eu_561_2006_1.NAME`` one of that rule set's file.
+        ``hours_eu_561_2006_1.NAME`` one of that rule set's file; ``attribution.NAME`` one of conf/attribution_1.yaml.
 
         Raises:
             conf.parameters.ParameterError: an unknown name or a refused value.
@@ -165,8 +174,11 @@ class Settings(Frozen):
             law: type[EuRules] | type[FmcsaRules] = FmcsaRules if name.startswith("us_") else EuRules
             file = f"hours_{name}"
             rules[name] = load(file, law, by_section.pop(file, ()), file)
+        logins = load("attribution_1", AttributionRules, by_section.pop("attribution", ()), "attribution")
         settings = load("driver_stats", cls, [each for own in by_section.values() for each in own])
-        return settings.model_copy(update={"local_time": zones, "hours": classes, "hours_rules": rules})
+        return settings.model_copy(
+            update={"local_time": zones, "hours": classes, "hours_rules": rules, "attribution": logins}
+        )
 
     def vehicle_classes(self) -> tuple[str, ...]:
         """The vehicle classes in the order of the kernel's threshold rows; the default class is the first.

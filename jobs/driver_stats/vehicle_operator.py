@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
-from jobs.driver_stats import drive_minutes, layout, order, parts
+from jobs.driver_stats import drive_minutes, layout, order, parts, unnamed
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
 from jobs.driver_stats.fleet_time import Cuts, FleetTime
@@ -22,6 +22,7 @@ from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SA
 from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.tails import GROWTH, Tails
+from jobs.driver_stats.unnamed import UNNAMED_ROW
 from jobs.driver_stats.upgrades import upgraded
 
 NEVER_MS = 2**62
@@ -88,7 +89,11 @@ class VehicleOperator:
     tail_growth = GROWTH
     uses_store = True
     counters = order.COUNTERS
-    outputs: Mapping[str, np.dtype[Any]] = {**OUTPUTS, "drive": layout.with_texts(DRIVE_ROW)}
+    outputs: Mapping[str, np.dtype[Any]] = {
+        **OUTPUTS,
+        "drive": layout.with_texts(DRIVE_ROW),
+        "unnamed": layout.with_texts(UNNAMED_ROW),
+    }
 
     def open(self, settings_json: str, subtask: int) -> None:
         """Takes the settings: ``{"settings": Settings as JSON, "live": bool}``."""
@@ -104,6 +109,8 @@ class VehicleOperator:
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
         self._rule_of_class = rule_of_class(settings)
         self._drives = np.zeros(0, DRIVE_ROW)
+        self._unnamed = np.zeros(0, UNNAMED_ROW)
+        self._attributes = settings.assignments.enabled
         self._rows = RowBuffer(self._parameters, 4096)
         self._scratch = scratch_rows(self._parameters)
 
@@ -176,6 +183,11 @@ class VehicleOperator:
     def _hold_back(self, states: NDArray[Any], *, everything: bool) -> None:
         """Lets the drivers' windows have few parts: see parts.py. ``everything``: of these keys nothing is held."""
         made = self._rows.of(PARTS)
+        if self._attributes:
+            nameless = unnamed.nameless(made)
+            self._unnamed = unnamed.rows(states, made[nameless], self._rule_of_class)
+            made = made[~nameless]
+            self._rows.replace(PARTS, made)
         self._drives = drive_minutes.of(states, made, self._rule_of_class)
         if not len(made) and not everything:
             return
@@ -195,6 +207,9 @@ class VehicleOperator:
                 np.ascontiguousarray(self._drives["key"]),
                 self._drives.view(self.outputs["drive"]),
             )
+        if len(self._unnamed):
+            keys = np.ascontiguousarray(self._unnamed["key"])
+            found["unnamed"] = (keys, self._unnamed.view(self.outputs["unnamed"]))
         return found
 
     def _call(

@@ -210,3 +210,20 @@ def test_nothing_is_kept_of_a_driver_who_was_not_seen_for_long() -> None:
     job.advance(HOUR + 40 * DAY_MS)
     assert not any(job.states.values())
     assert not job.event_timers
+
+
+def test_weeks_go_on_from_the_days_of_a_savepoint_from_before_there_were_weeks() -> None:
+    monday = 1_180_310_400_000
+    before = Job(local_time=ZONES)
+    for day in (0, 1):
+        before.part(monday + day * DAY_MS)
+    before.clock()
+    before.advance(monday + 2 * DAY_MS)
+    before.states.pop("long")
+    after = Job(before, local_time=ZONES)
+    after.part(monday + 2 * DAY_MS)
+    after.clock()
+    after.advance(monday + 7 * DAY_MS)
+    (week,) = (row for row in after.rows("driver_week") if row["final"])
+    assert week["n_samples"] == 3
+    assert {row["day"]: row["n_samples"] for row in after.rows("driver_rolling")}["2007-05-30"] == 3

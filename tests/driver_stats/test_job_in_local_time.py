@@ -42,11 +42,11 @@ Totals = Counter[tuple[str, ...]]
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tables]:
-    """Drivers of one fleet each, and one who drives for all of them; a minute's drive every seven minutes."""
+    """Drivers of one fleet each, and one who drives for all of them; a minute's drive every 21 minutes."""
     messages: list[dict[str, Any]] = []
     for index, fleet in enumerate(ZONES):
         for vehicle, driver in ((f"{fleet}-a", f"driver-{fleet}"), (f"{fleet}-b", "everywhere")):
-            starts = range(BEGIN + index * 60_000, BEGIN + DAYS * 86_400_000, 420_000)
+            starts = range(BEGIN + index * 60_000, BEGIN + DAYS * 86_400_000, 1_260_000)
             samples = [
                 {"t": start + second * 1000, "speed": 30.0 + index + second / 10}
                 for start in starts
