@@ -22,11 +22,18 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
 
-def load(job: str, model: type[ModelT], overrides: Sequence[str] = ()) -> ModelT:
+def load(job: str, model: type[ModelT], overrides: Sequence[str] = (), section: str = "") -> ModelT:
     """The settings of a job: its file in conf/, then ``name=value`` overrides in their order.
 
     A section ``rules`` names files in conf/, each of which is read as the section of that name before any override but
     those of ``rules`` itself: ``rules.score=score_samsara_1`` and then ``score.min_km=5``.
+
+    Args:
+        job: the file's name, without ``.yaml``.
+        model: what is in it.
+        overrides: what the user set.
+        section: under which name users know the file, if it is one of several of a job; then overrides and errors
+            have it in front of each name.
 
     Raises:
         ParameterError: an override is not ``name=value``, names no parameter, or its value is refused.
@@ -37,12 +44,13 @@ def load(job: str, model: type[ModelT], overrides: Sequence[str] = ()) -> ModelT
         name, separator, value = override.partition("=")
         if not separator or not name:
             raise ParameterError(f"--set {override}: write it as name=value, such as trip.stop_s=0")
-        parsed.append((name.strip(), yaml.safe_load(value), override))
+        inside = name.strip().removeprefix(f"{section}.") if section else name.strip()
+        parsed.append((inside, yaml.safe_load(value), override))
     which = [item for item in parsed if item[0].startswith("rules.")]
     for name, value, override in which:
         _set(values, name, value, override, model)
-    for section, file in values.get("rules", {}).items():
-        values[section] = _file(file)
+    for rules, file in values.get("rules", {}).items():
+        values[rules] = _file(file)
     for item in parsed:
         if item not in which:
             _set(values, *item, model)
@@ -50,7 +58,7 @@ def load(job: str, model: type[ModelT], overrides: Sequence[str] = ()) -> ModelT
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in ((section,) if section else ()) + first["loc"])
         raise ParameterError(f"parameter {name}: {first['msg']} (got {first['input']!r})") from None
 
 
@@ -72,12 +80,20 @@ def _set(values: dict[str, Any], name: str, value: Any, override: str, model: ty
         field = known.model_fields.get(part) if known else None
         inner = target.setdefault(part, {}) if field or isinstance(target.get(part), dict) else None
         if not isinstance(inner, dict):
-            raise ParameterError(f"--set {override}: there is no parameter {name}; see conf/ for their names")
+            raise ParameterError(
+                f"--set {override}: there is no parameter {_named(override)}; see conf/ for their names"
+            )
         annotation = field.annotation if field else None
         known = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
         target = inner
     if known is not None and leaf not in known.model_fields:
-        raise ParameterError(f"--set {override}: there is no parameter {name}; see conf/ for their names")
+        raise ParameterError(
+            f"--set {override}: there is no parameter {_named(override)}; see conf/ for their names"
+        )
     if isinstance(value, Mapping):
         raise ParameterError(f"--set {override}: give one value, not a mapping")
     target[leaf] = value
+
+
+def _named(override: str) -> str:
+    return override.partition("=")[0].strip()

@@ -7,7 +7,7 @@ sink the uid ``tables``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +31,10 @@ class LogSource(Protocol):
     @property
     def live(self) -> bool:
         """Whether records keep coming, so that open results are worth writing."""
+        ...
+
+    def beside(self, prefix: str) -> LogSource | None:
+        """The source of another kind of messages; None: they are among the others."""
         ...
 
     def records(
@@ -65,6 +69,10 @@ class FileLines:
         """Never: files end."""
         return False
 
+    def beside(self, prefix: str) -> LogSource | None:
+        """Lines of all schemas are in the same files."""
+        return None
+
     def records(
         self,
         env: StreamExecutionEnvironment,
@@ -88,6 +96,7 @@ class RabbitStreams:
         prefix: reads the streams ``prefix-0``, ``prefix-1``, …, unless ``streams`` names some.
         start: ``first``, ``last``, ``offset:N`` or ``timestamp:MS``.
         bounded: ends at what is the streams' end when the job starts.
+        uid: under which its offsets are found again in a savepoint.
     """
 
     prefix: str
@@ -97,11 +106,16 @@ class RabbitStreams:
     host: str | None = None
     port: int | None = None
     vhost: str | None = None
+    uid: str = SOURCE_UID
 
     @property
     def live(self) -> bool:
         """Unless bounded."""
         return not self.bounded
+
+    def beside(self, prefix: str) -> LogSource | None:
+        """All streams of another prefix, at the same broker, from their start."""
+        return replace(self, prefix=prefix, streams=(), start="first", uid=f"{SOURCE_UID}-{prefix}")
 
     def records(
         self,
@@ -128,7 +142,7 @@ class RabbitStreams:
             idle_ms=idle_ms,
         )
         return from_source(
-            env, source, uid=SOURCE_UID, name=f"{self.prefix} streams", max_ahead_ms=max_ahead_ms
+            env, source, uid=self.uid, name=f"{self.prefix} streams", max_ahead_ms=max_ahead_ms
         )
 
 

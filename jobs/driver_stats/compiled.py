@@ -31,6 +31,7 @@ _FILES = (
     "tails.py",
     "heads.py",
     "parts.py",
+    "drive_minutes.py",
     "order.py",
 )
 

@@ -10,27 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from conf.score import AdditiveRules, PercentRules
 from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Newest, Row, TableRows, day, stream_key, timestamp
-from jobs.driver_stats import windows
+from jobs.driver_stats import unnamed
+from jobs.driver_stats.attribution import Logins, with_login
 from jobs.driver_stats.inputs import SCHEMA, message_spec
+from jobs.driver_stats.oracle_drivers import DriverWindows
 from jobs.driver_stats.outputs import outputs
-from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
-from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
 from kappafleet.messages import line_files, numbered_lines
 from schemas.messages import message
-from schemas.tables import Table, tables
+from schemas.tables import tables
 
 JOB = "driver_stats"
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -62,6 +60,7 @@ class Log:
         rejects: the rows of refused messages.
         messages, copies: how many there were in all, and how many of these were copies.
         samples: of the accepted messages without copies.
+        logins: of each vehicle, where log-ins are read.
     """
 
     vehicles: dict[str, list[Decoded]] = field(default_factory=dict)
@@ -69,6 +68,7 @@ class Log:
     messages: int = 0
     copies: int = 0
     samples: int = 0
+    logins: dict[str, Logins] = field(default_factory=dict)
 
 
 def oracle_tables(
@@ -121,6 +121,9 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
         log.messages += 1
         if progress and log.messages % 1000 == 0:
             progress("messages", log.messages, None)
+        if settings.assignments.enabled and KeyScan("schema").key(line.body) == unnamed.SCHEMA:
+            _log_in(log, line, scan.key(line.body))
+            continue
         try:
             decoded = decoder.decode(line.body, scan.key(line.body), offset=line.number)
         except Reject as reject:
@@ -138,6 +141,16 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
     if progress:
         progress("messages", log.messages, log.messages)
     return log
+
+
+def _log_in(log: Log, line: Line, vehicle_id: str) -> None:
+    sent = unnamed.LoginMessage(line.body, line.source, line.number, 0)
+    try:
+        found = unnamed.login(sent, vehicle_id)
+    except unnamed.RefusedLogin as refused:
+        log.rejects.append(reject_row(line, str(refused)))
+    else:
+        log.logins[vehicle_id] = with_login(log.logins.get(vehicle_id, ()), found)
 
 
 def reject_row(line: Line, reason: str, arrival_ms: int = 0) -> Row:
@@ -225,8 +238,8 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for spec in specs
         if spec.kind == "table"
     ]
-    (parts,) = (spec for spec in specs if spec.kind == "stream")
-    drivers = DriverWindows(settings.score)
+    streams = [spec for spec in specs if spec.kind == "stream"]
+    drivers = DriverWindows(settings)
     operator = VehicleOperator()
     operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
     vehicles = len(log.vehicles)
@@ -236,8 +249,12 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for rows, maker, newest in makers:
             for key, row in run.rows[rows]:
                 newest.upsert(*maker.row(key, row))
-        for key, row in run.rows[parts.rows or parts.name]:
-            drivers.add(stream_key(parts, key, row), row.tobytes())
+        for spec in streams:
+            for key, row in run.rows[spec.rows or spec.name]:
+                if spec.name == "unnamed":
+                    drivers.add_unnamed(key, row.tobytes(), log.logins.get(key, ()))
+                else:
+                    drivers.add(stream_key(spec, key, row), row.tobytes())
         if progress:
             progress("vehicles", vehicles - len(log.vehicles), vehicles)
     for table, write_us, window in drivers.rows(by_name):
@@ -256,48 +273,3 @@ def fold(operator: VehicleOperator, messages: Sequence[Decoded]) -> InMemory:
     if run.rejects:
         raise AssertionError(f"the kernel refused a sample that came in order: {run.rejects[0]}")
     return run
-
-
-class DriverWindows:
-    """Hours and days of all drivers, each written once."""
-
-    def __init__(self, rules: AdditiveRules | PercentRules) -> None:
-        self._rules = rules
-        self._hours: defaultdict[tuple[str, int], WindowSums] = defaultdict(WindowSums)
-        self._days: defaultdict[tuple[str, int], defaultdict[str, WindowSums]] = defaultdict(
-            lambda: defaultdict(WindowSums)
-        )
-
-    def add(self, driver_id: str, data: bytes) -> None:
-        """Folds one part in."""
-        part = windows.read_part(data)
-        self._hours[driver_id, windows.hour_start(part.minute_start)].add(part.sums, part.max_kmh)
-        of_day = self._days[driver_id, windows.day_start(part.minute_start)]
-        of_day[part.fleet_id].add(part.sums, part.max_kmh)
-
-    def rows(self, by_name: dict[str, Table]) -> Iterator[tuple[str, int, Row]]:
-        """Table, write time and row of each window."""
-        for (driver_id, start), sums in self._hours.items():
-            key = {"driver_id": driver_id, "day": windows.day_text(start), "hour_start": timestamp(start)}
-            yield _window(by_name["driver_hour"], key, sums, start + HOUR_MS, self._rules)
-        for (driver_id, start), fleets in self._days.items():
-            total = WindowSums()
-            day_text = windows.day_text(start)
-            for fleet_id, sums in fleets.items():
-                total.add(sums.sums, sums.max_kmh)
-                key = {"fleet_id": fleet_id, "day": day_text, "driver_id": driver_id}
-                yield _window(by_name["fleet_day"], key, sums, start + DAY_MS, self._rules)
-            key = {"driver_id": driver_id, "month": windows.month_text(start), "day": day_text}
-            yield _window(by_name["driver_day"], key, total, start + DAY_MS, self._rules)
-
-
-def _window(
-    table: Table, key: dict[str, str], sums: WindowSums, end_ms: int, rules: AdditiveRules | PercentRules
-) -> tuple[str, int, Row]:
-    scored = score(rules, sums.tally()).columns()
-    values: dict[str, Any] = {**key, **sums.metrics(), **scored, "final": True, "revision": 0}
-    return (
-        table.name,
-        sums.write_us(end_ms, True),
-        {column.name: values.get(column.name) for column in table.columns},
-    )

@@ -82,7 +82,7 @@ def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
 
 
 def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
-    """The tables that the vehicle kernel fills, and the stream of parts for the drivers' windows."""
+    """The tables that the vehicle kernel fills, and the streams for the drivers' windows and hours."""
     rules = (*(settings.harsh_rules.id for _ in range(AXES)), settings.speeding.id)
     return (
         _table(
@@ -149,5 +149,11 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
         ),
         OutputSpec(
             kind="stream", name="part", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
+        OutputSpec(
+            kind="stream", name="drive", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
+        OutputSpec(
+            kind="stream", name="unnamed", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
         ),
     )

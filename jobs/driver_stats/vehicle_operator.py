@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from conf.score import AdditiveRules, PercentRules
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
-from jobs.driver_stats import harsh, layout, order, parts, speeding
+from jobs.driver_stats import drive_minutes, harsh, layout, order, parts, speeding, unnamed
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
+from jobs.driver_stats.drive_minutes import DRIVE_ROW
 from jobs.driver_stats.emit import PARTS, TRIPS
+from jobs.driver_stats.fleet_time import Cuts, FleetTime
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, SCORE_BANDS, SCORE_STATES, TEXT_WORDS
 from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
@@ -23,11 +25,13 @@ from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
 from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.tails import GROWTH, Tails
+from jobs.driver_stats.unnamed import UNNAMED_ROW
 from jobs.driver_stats.upgrades import upgraded
 from jobs.driver_stats.windows import tally
 
 NEVER_MS = 2**62
 _SCORES = frozenset({"score", "score_unclamped", "penalty_events", "penalty_speeding", "penalty_idle"})
+IN_HOURS = Cuts(parts.HOUR_MS, ())
 UNKNOWN_DRIVER, DEFAULT_FLEET = b"", b"default"
 FIXED_TEXTS = np.array([UNKNOWN_DRIVER, DEFAULT_FLEET], dtype="S64")
 
@@ -39,13 +43,14 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         return round(seconds * 1000)
 
     events = settings.harsh
+    default = events.classes[events.default_class]
     crash = settings.harsh_rules.crash.vector_ms2
     thresholds = np.array(
         [
             [
-                events.accel_ms2 or events.classes[name].accel_ms2,
-                events.brake_ms2 or events.classes[name].brake_ms2,
-                events.corner_ms2 or events.classes[name].corner_ms2,
+                events.accel_ms2 or events.classes.get(name, default).accel_ms2,
+                events.brake_ms2 or events.classes.get(name, default).brake_ms2,
+                events.corner_ms2 or events.classes.get(name, default).corner_ms2,
                 crash,
             ]
             for name in settings.vehicle_classes()
@@ -89,6 +94,15 @@ def score_trips(rules: AdditiveRules | PercentRules, trips: NDArray[Any]) -> Non
                 row[name] = np.nan if value is None else value
 
 
+def rule_of_class(settings: Settings) -> NDArray[np.int64]:
+    """By vehicle class the index of its rule set of drivers' hours among ``settings.hours_rules``; NO_RULE: none."""
+    names = list(settings.hours_rules)
+    sets = [settings.hours.rule_set(name) for name in settings.vehicle_classes()]
+    return np.array(
+        [names.index(each) if each in names else drive_minutes.NO_RULE for each in sets], np.int64
+    )
+
+
 class VehicleOperator:
     """Keyed by vehicle_id: telemetry in; minutes, driver parts, trips, events and live rows out."""
 
@@ -97,7 +111,11 @@ class VehicleOperator:
     tail_growth = GROWTH
     uses_store = True
     counters = order.COUNTERS
-    outputs = OUTPUTS
+    outputs: Mapping[str, np.dtype[Any]] = {
+        **OUTPUTS,
+        "drive": layout.with_texts(DRIVE_ROW),
+        "unnamed": layout.with_texts(UNNAMED_ROW),
+    }
 
     def open(self, settings_json: str, subtask: int) -> None:
         """Takes the settings: ``{"settings": Settings as JSON, "live": bool}``."""
@@ -107,9 +125,15 @@ class VehicleOperator:
         self._keep_ms = settings.keep_ms() or NEVER_MS
         # Open hours and days are not written more often, so no part is needed more often; files have no open ones.
         self._hold_ms = round(settings.live.emit_s * 1000) if given["live"] else NEVER_MS
+        self._cuts = FleetTime(settings.local_time).cuts()
+        self._breaks = np.array(self._cuts.at_ms, np.int64)
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
         self._rules = settings.score
+        self._rule_of_class = rule_of_class(settings)
+        self._drives = np.zeros(0, DRIVE_ROW)
+        self._unnamed = np.zeros(0, UNNAMED_ROW)
+        self._attributes = settings.assignments.enabled
         self._rows = RowBuffer(self._parameters, 4096)
         self._scratch = scratch_rows(self._parameters)
 
@@ -160,6 +184,8 @@ class VehicleOperator:
         self._hold_back(b.states, everything=False)
         timers = np.empty(len(b.states), np.int64)
         order.next_timers(b.states, timers)
+        if self._cuts != IN_HOURS:
+            parts.next_cuts(b.states, timers, self._cuts.every_ms, self._breaks, NONE)
         return Result(timers=timers, outputs=self._outputs(), counters=counters, rejects=rejects)
 
     def timers(self, b: TimerBatch) -> Result:
@@ -179,22 +205,39 @@ class VehicleOperator:
                 return Result(timers=timers, deletions=deletions, outputs=self._outputs())
             self._rows.grow()
 
-    def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-        """All rows; the trips get their scores here, of their sums."""
-        score_trips(self._rules, self._rows.of(TRIPS))
-        return self._rows.outputs()
-
     def _hold_back(self, states: NDArray[Any], *, everything: bool) -> None:
         """Lets the drivers' windows have few parts: see parts.py. ``everything``: of these keys nothing is held."""
         made = self._rows.of(PARTS)
+        if self._attributes:
+            nameless = unnamed.nameless(made)
+            self._unnamed = unnamed.rows(states, made[nameless], self._rule_of_class)
+            made = made[~nameless]
+            self._rows.replace(PARTS, made)
+        self._drives = drive_minutes.of(states, made, self._rule_of_class)
         if not len(made) and not everything:
             return
         sent = np.zeros(2 * len(made) + len(states) * everything, PART_ROW)
         now_ms = time.time_ns() // 1_000_000
-        count = parts.hold_back(states, made, len(made), sent, now_ms, self._hold_ms)
+        count = parts.hold_back(
+            states, made, len(made), sent, now_ms, self._hold_ms, self._cuts.every_ms, self._breaks
+        )
         if everything:
             count = parts.release_all(states, sent, count)
         self._rows.replace(PARTS, sent[:count])
+
+    def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+        """All rows; the trips get their scores here, of their sums."""
+        score_trips(self._rules, self._rows.of(TRIPS))
+        found = self._rows.outputs()
+        if len(self._drives):
+            found["drive"] = (
+                np.ascontiguousarray(self._drives["key"]),
+                self._drives.view(self.outputs["drive"]),
+            )
+        if len(self._unnamed):
+            keys = np.ascontiguousarray(self._unnamed["key"])
+            found["unnamed"] = (keys, self._unnamed.view(self.outputs["unnamed"]))
+        return found
 
     def _call(
         self, states: NDArray[Any], tails: KeyTails, store: KeyStore, counters: NDArray[np.int64]

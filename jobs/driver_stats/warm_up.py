@@ -52,7 +52,7 @@ def _message(seq: int, seconds: list[int]) -> Decoded:
             "lon": [13.0 for _ in seconds],
             "speed_limit": [40.0 if second % 300 < 100 else None for second in seconds],
         },
-        texts={"driver_id": "anna" if seq < 8 else "ben"},
+        texts={"driver_id": "anna" if seq < 8 else "ben", "vehicle_class": "truck"},
         integers={"seq": seq},
     )
 
