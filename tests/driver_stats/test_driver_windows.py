@@ -12,7 +12,7 @@ from pyflink.datastream.time_domain import TimeDomain
 from conf.local_time import LocalTime
 from conf.score import additive
 from jobs.driver_stats.driver_windows import DriverWindows
-from jobs.driver_stats.layout import FOLDS, PART_ROW, N
+from jobs.driver_stats.layout import DISTANCE_UM, DRIVE_MS, FOLDS, PART_ROW, SEVERE_MS, N
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS
 from schemas.tables import Table, table
 
@@ -68,10 +68,12 @@ class Job:
             )
         )
 
-    def part(self, minute_start: int, fleet_id: str = "") -> None:
+    def part(self, minute_start: int, fleet_id: str = "", sums: dict[int, int] | None = None) -> None:
         row = np.zeros(1, PART_ROW)
         row["fleet"][0] = np.frombuffer(fleet_id.encode().ljust(64, b"\0"), np.int64)
         row["minute_start"], row["sums"][0, [N, FOLDS]] = minute_start, 1
+        for index, value in (sums or {}).items():
+            row["sums"][0, index] = value
         self.take(row.tobytes())
 
     def take(self, row: bytes) -> None:
@@ -199,6 +201,27 @@ def test_a_late_part_corrects_its_week_and_the_rolling_days_after_it() -> None:
     assert found == {"2007-05-30": (3, 0), "2007-06-01": (2, 1)}
     (week,) = job.rows("driver_week")
     assert (week["n_samples"], week["final"], week["revision"]) == (4, True, 1)
+
+
+def test_a_weeks_score_is_of_its_sums_though_each_of_its_days_is_too_short_for_one() -> None:
+    job = Job(emit_every_ms=None)
+    monday = 1_180_310_400_000  # 2007-05-28
+    for day, severe_ms in ((0, 200_000), (1, 0)):
+        sums = {DISTANCE_UM: 8_000_000_000, DRIVE_MS: 1_000_000, SEVERE_MS: severe_ms}
+        job.part(monday + day * DAY_MS, sums=sums)
+    job.advance(monday + 14 * DAY_MS)
+    assert [(row["score_state"], "score" in row) for row in job.rows("driver_day")] == [
+        ("insufficient_distance", False),
+        ("insufficient_distance", False),
+    ]
+    found = [*job.rows("driver_week"), job.rows("driver_rolling")[-1]]
+    assert [
+        (row["score_state"], row["score"], row["penalty_speeding"], row["score_band"]) for row in found
+    ] == [
+        ("ok", 90, 10, "low"),
+        ("ok", 90, 10, "low"),
+    ]
+    assert {(row["speeding_severe_s"], row["distance_km"]) for row in found} == {(200, 16)}
 
 
 def test_nothing_is_kept_of_a_driver_who_was_not_seen_for_long() -> None:
