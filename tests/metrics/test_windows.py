@@ -166,6 +166,30 @@ def test_an_open_tumbling_window_is_written_when_the_clock_asks_a_sliding_one_wh
     ]
 
 
+def test_the_clock_asks_for_every_pane_that_changed_and_for_each_change_anew():
+    harness = Harness(defined(), keep_ms=HOUR_MS)
+    harness.feed([sent([0, 60], [1, 2])], live=True)
+    harness.flush()
+    harness.feed([sent([1], [3])], live=True)
+    harness.flush()
+    assert [(seconds(row["window_start"]), row["sum"]) for _, _, row in harness.writes] == [
+        (0, 1.0),
+        (60, 2.0),
+        (0, 4.0),
+    ]
+
+
+def test_a_late_sample_corrects_those_of_its_sliding_windows_that_are_closed_at_once():
+    harness = Harness(defined(windows=[{"length": "3m", "slide": "1m"}]), keep_ms=HOUR_MS)
+    harness.feed([sent([0], [1])])
+    harness.advance(T0 + 60_000)
+    harness.feed([sent([1], [2])])
+    assert [(seconds(row["window_start"]), row["sum"], row["revision"]) for _, _, row in harness.writes] == [
+        (-120, 1.0, 0),
+        (-120, 3.0, 1),
+    ]
+
+
 def test_a_window_that_was_final_is_not_open_again_after_a_restart():
     harness = Harness(defined(), keep_ms=HOUR_MS)
     harness.feed([sent([0], [1])], live=True)
