@@ -2,8 +2,9 @@
 
 The kernel makes a part of every vehicle's every minute. What comes next is slow beside it, and needs them only by
 the hour: parts of one driver, fleet and hour are added up in the vehicle's state, and sent when the next one is
-another's, when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for a while.
-A vehicle at the pace of the clock so sends each minute as before. Where a time zone has other hours than UTC, parts are
+another's, when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for a while or
+the vehicle has caught up with the clock. A vehicle at the pace of the clock so sends each minute as before, and one
+that comes from behind shows all it has as soon as it is there. Where a time zone has other hours than UTC, parts are
 cut more finely (fleet_time.Cuts).
 """
 
@@ -30,6 +31,7 @@ def hold_back(
     sent: NDArray[Any],
     now_ms: int,
     hold_ms: int,
+    present_ms: int,
     cut_ms: int = HOUR_MS,
     breaks: NDArray[np.int64] = NO_BREAKS,
 ) -> int:
@@ -45,18 +47,19 @@ def hold_back(
         sent: gets the parts to be sent; has room for twice as many.
         now_ms: the clock; it decides when parts come, never what they add up to.
         hold_ms: a vehicle from which so long nothing was sent sends at once.
+        present_ms: a part whose minute begins then or later is sent at once, and what was held before with it.
         cut_ms: a part has no minutes from both sides of a multiple of it; divides an hour.
         breaks: nor from both sides of one of these times; ascending.
 
     Returns:
         The number of parts to be sent.
     """
-    found: int = _hold_back(states, parts, count, sent, now_ms, hold_ms, cut_ms, breaks)
+    found: int = _hold_back(states, parts, count, sent, now_ms, hold_ms, present_ms, cut_ms, breaks)
     return found
 
 
 @njit
-def _hold_back(states, parts, count, sent, now_ms, hold_ms, cut_ms, breaks):
+def _hold_back(states, parts, count, sent, now_ms, hold_ms, present_ms, cut_ms, breaks):
     n = 0
     for i in range(count):
         part = parts[i]
@@ -71,7 +74,8 @@ def _hold_back(states, parts, count, sent, now_ms, hold_ms, cut_ms, breaks):
             h["sent_ms"] = 0
             continue
         _join(h, part)
-        if now_ms - h["sent_ms"] >= hold_ms or now_ms < h["sent_ms"]:
+        waited = now_ms - h["sent_ms"] >= hold_ms or now_ms < h["sent_ms"]
+        if waited or part["minute_start"] >= present_ms:
             n = _send(h, part["key"], sent, n)
             h["sent_ms"] = now_ms
     return n

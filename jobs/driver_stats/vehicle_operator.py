@@ -32,6 +32,9 @@ from jobs.driver_stats.windows import tally
 NEVER_MS = 2**62
 _SCORES = frozenset({"score", "score_unclamped", "penalty_events", "penalty_speeding", "penalty_idle"})
 IN_HOURS = Cuts(parts.HOUR_MS, ())
+
+PRESENT_MS = 180_000
+"""A minute that began so long ago is the present: it ends, waits for `order.buffer_s`, and travels."""
 UNKNOWN_DRIVER, DEFAULT_FLEET = b"", b"default"
 FIXED_TEXTS = np.array([UNKNOWN_DRIVER, DEFAULT_FLEET], dtype="S64")
 
@@ -124,7 +127,8 @@ class VehicleOperator:
         self._parameters = kernel_parameters(settings, given["live"])
         self._keep_ms = settings.keep_ms() or NEVER_MS
         # Open hours and days are not written more often, so no part is needed more often; files have no open ones.
-        self._hold_ms = round(settings.live.emit_s * 1000) if given["live"] else NEVER_MS
+        self._live = given["live"]
+        self._hold_ms = round(settings.live.emit_s * 1000) if self._live else NEVER_MS
         self._cuts = FleetTime(settings.local_time).cuts()
         self._breaks = np.array(self._cuts.at_ms, np.int64)
         classes = settings.vehicle_classes()
@@ -218,8 +222,17 @@ class VehicleOperator:
             return
         sent = np.zeros(2 * len(made) + len(states) * everything, PART_ROW)
         now_ms = time.time_ns() // 1_000_000
+        present_ms = now_ms - PRESENT_MS if self._live else NEVER_MS
         count = parts.hold_back(
-            states, made, len(made), sent, now_ms, self._hold_ms, self._cuts.every_ms, self._breaks
+            states,
+            made,
+            len(made),
+            sent,
+            now_ms,
+            self._hold_ms,
+            present_ms,
+            self._cuts.every_ms,
+            self._breaks,
         )
         if everything:
             count = parts.release_all(states, sent, count)

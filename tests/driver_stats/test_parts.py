@@ -74,12 +74,22 @@ def test_at_the_pace_of_the_clock_each_minute_comes_at_once(clock: Clock) -> Non
 
 def test_faster_than_the_clock_one_part_a_second_comes(clock: Clock) -> None:
     harness = VehicleHarness(live=True)
+    clock.ms += 24 * HOUR_MS
     for minute in range(30):
         clock.ms += 100  # ten minutes a second
         harness.feed(minutes(minute, minute + 1))
     assert [minute for _, minute, _ in parts(harness)] == [0, 10, 20]
     harness.advance()
     assert sum(samples for *_, samples in parts(harness)) == 180
+
+
+def test_a_vehicle_that_has_caught_up_with_the_clock_shows_all_it_has(clock: Clock) -> None:
+    """All of it comes within a second, and nothing after it."""
+    harness = VehicleHarness(live=True)
+    clock.ms = T0 + 40 * MINUTE_MS
+    harness.feed(minutes(0, 40))
+    assert sum(samples for *_, samples in parts(harness)) == 39 * 6
+    assert len(parts(harness)) <= 4
 
 
 def test_an_hour_is_complete_before_the_watermark_that_closes_it() -> None:
@@ -116,12 +126,12 @@ def test_what_is_taken_back_comes_at_once_behind_what_was_held() -> None:
     made["sums"][:, N] = [3, 5, -2, 1]
     made["sums"][:, FOLDS] = 1
     sent = np.zeros(8, PART_ROW)
-    count = hold_back(states, made, len(made), sent, T0, 1000)
+    count = hold_back(states, made, len(made), sent, T0, 1000, T0 + HOUR_MS)
     assert sent["sums"][:count, N].tolist() == [3, 5, -2, 1], (
         "neither vehicle has sent anything within a second"
     )
     states["held"]["sent_ms"] = T0
-    count = hold_back(states, made, len(made), sent, T0 + 10, 1000)
+    count = hold_back(states, made, len(made), sent, T0 + 10, 1000, T0 + HOUR_MS)
     assert sent["sums"][:count, N].tolist() == [3, -2, 1], "what is put in its place comes with it"
     assert release_all(states, sent, 0) == 1
     assert (sent["key"][0], sent["sums"][0, N]) == (1, 5)

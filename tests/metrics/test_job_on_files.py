@@ -90,7 +90,7 @@ def read(folder: Path) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
             assert list(row) == [column.name for column in table.columns]
             key = tuple(row[name] for name in table.primary_key)
             assert key not in rows, "files have one line for each window: nothing is final twice"
-            rows[key] = row | ({"updated_at": None} if "updated_at" in row else {})  # not of rejects
+            rows[key] = {**row, "updated_at": None} if "updated_at" in row else row
     return found
 
 
