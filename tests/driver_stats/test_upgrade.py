@@ -17,17 +17,8 @@ from tests.driver_stats.harness import Row, Tables, VehicleHarness
 from tests.driver_stats.savepoints.kept import STATES, Kept, States, decoded
 
 FOLDERS = sorted(each.parent for each in (Path(__file__).parent / "savepoints").glob(f"v*/{STATES}"))
-# A write's own time and number: the rows before it are not in this run.
-MAY_DIFFER = {"revision", "write_us", "nulls"}
-# Layouts before 4 counted the metres that a standing vehicle creeps among those of unknown limit.
-MAY_DIFFER |= {"speed_limit_unknown_km", "sums"}
-# Layouts before 4 knew nothing of these, so rows that began before the savepoint lack them: nothing is derived, and
-# every event counts in the score.
-AS_BEFORE_4 = [
-    "harsh_rules.derived.min_gap_s=0",
-    "harsh_rules.derived.max_gap_s=0.001",
-    "score.deduplicate_s=0",
-]
+# A write's own time and number: the rows before it are not in this run. A trip's sums are those of its columns.
+MAY_DIFFER = frozenset({"revision", "write_us", "nulls", "sums"})
 
 Table = dict[tuple[Any, ...], Row]
 Sums = Counter[tuple[str, str, int, int]]
@@ -47,8 +38,8 @@ def test_what_follows_adds_to_the_rows_of_an_older_layout(folder: Path) -> None:
     upgraded = _upgraded(kept, states)
     upgraded.feed(second)
     upgraded.advance()
-    found, whole = _tables(upgraded), _tables(expected)
-    unchanged = _tables(_run(kept, first))
+    found, whole = _tables(kept, upgraded), _tables(kept, expected)
+    unchanged = _tables(kept, _run(kept, first))
     for name, rows in whole.items():
         assert not _wrong(found[name], rows), name
         missing = {key for key, row in rows.items() if row != unchanged[name].get(key)} - found[name].keys()
@@ -65,7 +56,7 @@ def test_only_timers_follow_an_upgrade(folder: Path) -> None:
     expected = _run(kept, first)
     upgraded = _upgraded(kept, states)
     upgraded.advance()
-    found, whole = _tables(upgraded), _tables(expected)
+    found, whole = _tables(kept, upgraded), _tables(kept, expected)
     for name, rows in whole.items():
         assert not _wrong(found[name], rows), name
     open_trips = {vehicle for _, _, vehicle in found["trip"]}
@@ -85,7 +76,7 @@ def _wrong(found: Table, expected: Table) -> dict[tuple[Any, ...], tuple[Row, Ro
 
 
 def _harness(kept: Kept) -> VehicleHarness:
-    return VehicleHarness([*kept.settings, *(AS_BEFORE_4 if kept.state_version < 4 else [])])
+    return VehicleHarness(kept.settings_to_go_on())
 
 
 def _run(kept: Kept, messages: list[dict[str, Any]]) -> VehicleHarness:
@@ -116,16 +107,17 @@ def _upgrade(harness: VehicleHarness, version: int, row: bytes) -> bytes:
     return new if isinstance(new, bytes) else bytes(new.tobytes())
 
 
-def _tables(harness: VehicleHarness) -> Tables:
-    """The newest rows; what was made void is not there for readers."""
+def _tables(kept: Kept, harness: VehicleHarness) -> Tables:
+    """The newest rows, without what may differ; what was made void is not there for readers."""
+    leave_out = MAY_DIFFER | kept.may_differ()
     return {
-        name: {key: _comparable(row) for key, row in rows.items() if row.get("superseded_by") is None}
+        name: {
+            key: {column: value for column, value in row.items() if column not in leave_out}
+            for key, row in rows.items()
+            if row.get("superseded_by") is None
+        }
         for name, rows in harness.tables().items()
     }
-
-
-def _comparable(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in MAY_DIFFER}
 
 
 def _parts(harness: VehicleHarness) -> Sums:
