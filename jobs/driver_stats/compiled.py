@@ -33,6 +33,7 @@ _FILES = (
     "parts.py",
     "drive_minutes.py",
     "order.py",
+    "present.py",
 )
 
 

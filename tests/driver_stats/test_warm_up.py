@@ -17,6 +17,7 @@ from jobs.driver_stats import (
     kernel,
     order,
     parts,
+    present,
     speeding,
     tails,
     warm_up,
@@ -35,6 +36,7 @@ MODULES: tuple[ModuleType, ...] = (
     speeding,
     order,
     parts,
+    present,
     tails,
     heads,
 )

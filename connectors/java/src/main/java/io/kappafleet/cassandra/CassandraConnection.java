@@ -5,6 +5,7 @@ import com.datastax.oss.driver.api.core.CqlSessionBuilder;
 import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
 import com.datastax.oss.driver.api.core.config.DriverConfigLoader;
 import com.datastax.oss.driver.api.core.cql.BoundStatement;
+import com.datastax.oss.driver.api.core.cql.Statement;
 import com.datastax.oss.driver.api.core.metadata.Node;
 import com.datastax.oss.driver.api.core.servererrors.QueryValidationException;
 import io.kappafleet.record.RowFrame;
@@ -157,12 +158,16 @@ final class CassandraConnection implements AutoCloseable {
   }
 
   /**
-   * Sends an upsert.
+   * An upsert's statement.
    *
    * @throws IllegalArgumentException when the frame does not fit its table
    */
-  CompletionStage<?> send(byte[] frame) {
-    BoundStatement statement = upserts[RowFrame.table(frame)].bind(frame);
+  BoundStatement bind(byte[] frame) {
+    return upserts[RowFrame.table(frame)].bind(frame);
+  }
+
+  /** Sends a statement: an upsert, or some of one partition. */
+  CompletionStage<?> send(Statement<?> statement) {
     return session.executeAsync(statement);
   }
 

@@ -36,6 +36,7 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
   private final CassandraSettings settings;
   private final List<TableSpec> tables;
   private final Counter writes;
+  private final Counter statements;
   private final Counter retries;
   private final ScheduledExecutorService retryTimer =
       Executors.newSingleThreadScheduledExecutor(
@@ -64,6 +65,8 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
     this.settings = settings;
     this.tables = tables;
     this.writes = context.metricGroup().counter("writes", new ThreadSafeSimpleCounter());
+    this.statements =
+        context.metricGroup().counter("statements", new ThreadSafeSimpleCounter());
     this.retries = context.metricGroup().counter("retries", new ThreadSafeSimpleCounter());
     context.metricGroup().gauge("inFlight", inFlight::current);
   }
@@ -97,15 +100,24 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
   @Override
   protected void submitRequestEntries(List<Upsert> upserts, ResultHandler<Upsert> handler) {
     Attempt attempt = new Attempt(upserts.size(), handler);
+    PartitionBatches batches = new PartitionBatches();
     for (Upsert upsert : upserts) {
       try {
-        connection
-            .send(upsert.frame)
-            .whenComplete((result, failure) -> attempt.answered(upsert, failure));
+        batches.add(upsert, connection.bind(upsert.frame));
       } catch (RuntimeException e) {
         attempt.answered(upsert, e);
       }
     }
+    for (PartitionBatches.Group group : batches.groups()) {
+      try {
+        connection
+            .send(group.statement())
+            .whenComplete((result, failure) -> attempt.answered(group.upserts, failure));
+      } catch (RuntimeException e) {
+        attempt.answered(group.upserts, e);
+      }
+    }
+    statements.inc(batches.groups().size());
   }
 
   @Override
@@ -147,6 +159,10 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
     Attempt(int size, ResultHandler<Upsert> handler) {
       this.unanswered = size;
       this.handler = handler;
+    }
+
+    synchronized void answered(List<Upsert> upserts, Throwable failure) {
+      upserts.forEach(upsert -> answered(upsert, failure));
     }
 
     synchronized void answered(Upsert upsert, Throwable failure) {
