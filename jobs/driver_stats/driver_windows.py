@@ -170,9 +170,11 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
                 yield from self._rows(kind, key, driver_id, end, timers, ended=end)
                 if end == max(self._ends(kind, key)):
                     self._changed.remove(f"{kind}:{key}")
-                if end + self._keep_ms > watermark and self._keep_ms < FOR_EVER_MS:
+                if self._keep_ms == FOR_EVER_MS:
+                    continue  # at the end of input, too, the watermark of which is further than that
+                if end + self._keep_ms > watermark:
                     timers.register_event_time_timer(end + self._keep_ms)
-                elif end + self._keep_ms <= watermark and end == max(self._ends(kind, key)):
+                elif end == max(self._ends(kind, key)):
                     self._forget(kind, key, timers, timestamp)
         yield from self._close_week(end, driver_id)
         if self._keep_ms < FOR_EVER_MS:

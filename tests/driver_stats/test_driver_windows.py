@@ -125,6 +125,16 @@ def test_a_window_is_final_when_the_watermark_has_passed_it() -> None:
     assert (job.last_row("driver_hour"), job.last_row("driver_day")) == ((1, True), (1, False))
 
 
+def test_at_the_end_of_input_what_is_kept_for_ever_is_neither_forgotten_nor_waited_for() -> None:
+    """Its watermark is later than for ever; a timer for then would have a date that no calendar knows."""
+    job = Job(emit_every_ms=None)
+    job.part(HOUR)
+    job.advance(2**63 - 1)
+    assert (job.last_row("driver_hour"), job.last_row("driver_day")) == ((1, True), (1, True))
+    assert job.event_timers == set()
+    assert job.states["days"]
+
+
 def test_a_late_part_makes_a_final_window_final_again() -> None:
     job = Job()
     job.part(HOUR)
