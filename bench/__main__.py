@@ -101,6 +101,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, help="live: samples published a second")
     parser.add_argument("--minutes", type=float, help="live: for how long")
     parser.add_argument("--parallelism", type=int, default=2, help="of the job on servers (default 2)")
+    parser.add_argument("--taskmanagers", type=int, default=2, help="on servers (default 2)")
+    parser.add_argument("--slots", type=int, default=1, help="of each TaskManager (default 1)")
     parser.add_argument("--pathway", action="store_true", help="engine: install Pathway, and measure it too")
     parser.add_argument(
         "--set",
@@ -160,7 +162,7 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> dict[str, Sect
         from bench.servers import stack
 
         with ExitStack() as exit_stack:
-            servers = exit_stack.enter_context(stack(progress))
+            servers = exit_stack.enter_context(stack(progress, given.taskmanagers, given.slots))
             for mode in on_servers:
                 add(mode, _on_servers(mode, servers, progress, sizes, given))
     return found

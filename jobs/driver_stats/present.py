@@ -3,7 +3,7 @@
 ``vehicle_live`` says where everyone is now. A vehicle at the pace of the clock gets a row for each ``live.interval_s``
 of event time. In a backlog that would be a row for each message, none of which anybody sees, and Cassandra would be
 what the job waits for. A vehicle whose newest sample is before the present is therefore shown at the first mini-batch
-of each ``live.interval_s`` of the clock, and when nothing of it is open any more.
+of each ``live.backlog_s`` of the clock, and when nothing of it is open any more.
 """
 
 from __future__ import annotations

@@ -112,6 +112,7 @@ class Live(Frozen):
 
     interval_s: NotNegative
     emit_s: Positive
+    backlog_s: Positive
 
 
 class Assignments(Frozen):

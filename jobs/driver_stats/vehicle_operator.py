@@ -124,11 +124,11 @@ class VehicleOperator:
         settings = Settings.model_validate(given["settings"])
         self._parameters = kernel_parameters(settings, given["live"])
         self._keep_ms = settings.keep_ms() or NEVER_MS
-        # Open hours and days are not written more often, so no part is needed more often; files have no open ones.
         self._live = given["live"]
-        self._show_ms = self._parameters.live_interval_ms
+        self._backlog_ms = round(settings.live.backlog_s * 1000)
         self._shown_ms = -NEVER_MS
-        self._hold_ms = round(settings.live.emit_s * 1000) if self._live else NEVER_MS
+        # Files have no open hours and days.
+        self._hold_ms = self._backlog_ms if self._live else NEVER_MS
         self._cuts = FleetTime(settings.local_time).cuts()
         self._breaks = np.array(self._cuts.at_ms, np.int64)
         classes = settings.vehicle_classes()
@@ -221,7 +221,7 @@ class VehicleOperator:
 
     def _show(self, call: Call, now_ms: int) -> None:
         """Lets vehicles of the past have live rows at the clock's pace: see present.py."""
-        if not self._live or 0 <= now_ms - self._shown_ms < self._show_ms:
+        if not self._live or 0 <= now_ms - self._shown_ms < self._backlog_ms:
             return
         self._shown_ms = now_ms
         done = 0

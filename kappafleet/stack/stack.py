@@ -40,6 +40,7 @@ class Stack:
         port_offset: int = 0,
         *,
         taskmanagers: int = TASKMANAGERS,
+        slots: int = 1,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Nothing happens yet.
@@ -47,7 +48,8 @@ class Stack:
         Args:
             home: Folder of all state, logs and pids.
             port_offset: Added to every port.
-            taskmanagers: How many, of one slot each.
+            taskmanagers: How many.
+            slots: Of each TaskManager.
             environment: Base of the servers' environment.
         """
         self.home = home.absolute()
@@ -58,7 +60,8 @@ class Stack:
         self.zookeeper = ZooKeeper(self.home, self.ports, environment)
         self.jobmanager = JobManager(self.home, self.ports, environment)
         self.taskmanagers = tuple(
-            TaskManager(number, self.home, self.ports, environment) for number in range(1, taskmanagers + 1)
+            TaskManager(number, self.home, self.ports, environment, slots=slots)
+            for number in range(1, taskmanagers + 1)
         )
 
     @classmethod

@@ -54,8 +54,8 @@ def test_at_the_pace_of_the_clock_each_minute_comes_at_once(clock: Clock) -> Non
     assert [minute for _, minute, _ in parts(harness)] == [0, 1, 2, 3]
 
 
-def test_faster_than_the_clock_one_part_a_second_comes(clock: Clock) -> None:
-    harness = VehicleHarness(live=True)
+def test_faster_than_the_clock_one_part_a_while_comes(clock: Clock) -> None:
+    harness = VehicleHarness(["live.backlog_s=1"], live=True)
     clock.ms += 24 * HOUR_MS
     for minute in range(30):
         clock.ms += 100  # ten minutes a second

@@ -29,8 +29,8 @@ def test_in_the_present_each_second_has_its_row(clock: Clock) -> None:
     assert live(harness) == list(range(10))
 
 
-def test_in_a_backlog_a_vehicle_is_shown_once_a_second_of_the_clock(clock: Clock) -> None:
-    harness = VehicleHarness(live=True)
+def test_in_a_backlog_a_vehicle_is_shown_once_a_while_of_the_clock(clock: Clock) -> None:
+    harness = VehicleHarness(["live.backlog_s=1"], live=True)
     clock.ms = T0 + 24 * HOUR_MS
     for batch in range(40):
         harness.feed(seconds(100 * batch, 100 * (batch + 1)), watermark=T0 + 100_000 * batch)

@@ -4,8 +4,9 @@ import com.datastax.oss.driver.api.core.CqlSession;
 import com.datastax.oss.driver.api.core.CqlSessionBuilder;
 import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
 import com.datastax.oss.driver.api.core.config.DriverConfigLoader;
+import com.datastax.oss.driver.api.core.cql.BatchStatementBuilder;
+import com.datastax.oss.driver.api.core.cql.BatchType;
 import com.datastax.oss.driver.api.core.cql.BoundStatement;
-import com.datastax.oss.driver.api.core.cql.Statement;
 import com.datastax.oss.driver.api.core.metadata.Node;
 import com.datastax.oss.driver.api.core.servererrors.QueryValidationException;
 import io.kappafleet.record.RowFrame;
@@ -158,17 +159,21 @@ final class CassandraConnection implements AutoCloseable {
   }
 
   /**
-   * An upsert's statement.
+   * Sends upserts of one partition as one statement.
    *
-   * @throws IllegalArgumentException when the frame does not fit its table
+   * @throws IllegalArgumentException when a frame does not fit its table
    */
-  BoundStatement bind(byte[] frame) {
-    return upserts[RowFrame.table(frame)].bind(frame);
+  CompletionStage<?> send(List<byte[]> frames) {
+    if (frames.size() == 1) {
+      return session.executeAsync(bind(frames.get(0)));
+    }
+    BatchStatementBuilder batch = new BatchStatementBuilder(BatchType.UNLOGGED);
+    frames.forEach(frame -> batch.addStatement(bind(frame)));
+    return session.executeAsync(batch.build());
   }
 
-  /** Sends a statement: an upsert, or some of one partition. */
-  CompletionStage<?> send(Statement<?> statement) {
-    return session.executeAsync(statement);
+  private BoundStatement bind(byte[] frame) {
+    return upserts[RowFrame.table(frame)].bind(frame);
   }
 
   @Override
