@@ -53,6 +53,11 @@ class LogSource(Protocol):
 class RowSink(Protocol):
     """A sink of row frames."""
 
+    @property
+    def keeps_columns(self) -> bool:
+        """Whether an upsert leaves the columns that it does not set as they were."""
+        ...
+
     def attach(self, rows: DataStream, tables_json: str) -> None:
         """Writes the rows to the tables."""
         ...
@@ -152,6 +157,11 @@ class FileTables:
 
     directory: Path
 
+    @property
+    def keeps_columns(self) -> bool:
+        """No: the last line of a key is its value."""
+        return False
+
     def attach(self, rows: DataStream, tables_json: str) -> None:
         """Writes DIRECTORY/TABLE.jsonl; one writer, so that the last line of a key is its value."""
         sink = rows.sink_to(JsonLinesSink(self.directory, tables_json))
@@ -166,6 +176,11 @@ class CassandraTables:
     port: int
     datacenter: str
     keyspace: str
+
+    @property
+    def keeps_columns(self) -> bool:
+        """Yes: each cell has a write time of its own."""
+        return True
 
     def attach(self, rows: DataStream, tables_json: str) -> None:
         """Writes idempotent upserts."""

@@ -2,7 +2,8 @@
 
 Input: UNNAMED_ROW records of a vehicle's minutes, and messages assignment/1, both keyed by ``unknown:<vehicle_id>``.
 Output: rows ``(driver, (driver, record))`` for the drivers' windows and hours: each minute at once, given to whoever is
-logged in as far as is known; and what a later log-in moves from one driver to another.
+logged in as far as is known; and what a later log-in moves from one driver to another. So with events (EVENT_ROW),
+which come out as row frames.
 
 A vehicle's minutes and log-ins are kept until messages about them would be refused as too late.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -23,7 +24,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from conf.attribution import AttributionRules
 from conf.local_time import LocalTime
 from connectors.rows import FrameEncoder, Value
-from jobs.driver_stats import unnamed
+from jobs.driver_stats import unnamed, unnamed_events
 from jobs.driver_stats.attribution import (
     Login,
     Logins,
@@ -36,6 +37,7 @@ from jobs.driver_stats.attribution import (
 )
 from jobs.driver_stats.fleet_time import FleetTime
 from jobs.driver_stats.unnamed import PREFIX, LoginMessage, RefusedLogin, top
+from jobs.driver_stats.unnamed_events import UnnamedEvents
 from jobs.driver_stats.windows import HOUR_MS
 from schemas.tables import table
 
@@ -44,6 +46,7 @@ REJECT_BODY_BYTES = 64 * 1024
 OWN = ""
 RECORDS = Types.ROW([Types.STRING(), Types.TUPLE([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])])
 REJECTS = OutputTag("assignment-rejects", Types.PRIMITIVE_ARRAY(Types.BYTE()))
+EVENTS = OutputTag("unnamed-events", Types.PRIMITIVE_ARRAY(Types.BYTE()))
 
 Bucket: TypeAlias = dict[tuple[int, str], tuple[tuple[int, ...], float, int]]
 """An hour's minutes (UTC) by start and fleet: sums, maximum speed, rule set."""
@@ -59,6 +62,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         keep_ms: int | None,
         lateness_ms: int,
         max_ahead_ms: int,
+        event_rules: Sequence[str],
     ) -> None:
         """Sets how log-ins are read.
 
@@ -68,12 +72,14 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
             keep_ms: minutes and log-ins are kept until the watermark is so far beyond them; None: for ever.
             lateness_ms: a log-in older than this at its arrival is a reject; 0: none is.
             max_ahead_ms: one further in the future at its arrival is a reject.
+            event_rules: the rule set of each type of event.
         """
         self._rules = rules
         self._local_time = local_time
         self._keep_ms = keep_ms
         self._lateness_ms = lateness_ms
         self._max_ahead_ms = max_ahead_ms
+        self._event_rules = event_rules
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Opens the state: minutes by the hour, and log-ins."""
@@ -84,6 +90,8 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         self._logins = runtime_context.get_map_state(
             MapStateDescriptor("logins", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         )
+        events = MapStateDescriptor("events", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
+        self._events = UnnamedEvents(runtime_context.get_map_state(events), self._event_rules)
         self._reject = FrameEncoder(table(JOB, "reject"))
 
     def process_element(
@@ -93,6 +101,11 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         key, record = value
         vehicle_id = key.removeprefix(PREFIX)
         timers = ctx.timer_service()
+        if unnamed_events.is_event(record):
+            self._expire(unnamed_events.hour_of(record), timers)
+            for frame in self._events.add(record, vehicle_id, self._driver_at(self._known(), vehicle_id)):
+                yield EVENTS, frame
+            return
         if not unnamed.is_message(record):
             yield from self._minute(vehicle_id, *unnamed.read(record), timers)
             return
@@ -109,6 +122,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         if self._keep_ms is not None:
             end = timestamp + 1 - self._keep_ms
             self._hours.remove(end - HOUR_MS)
+            self._events.forget(end - HOUR_MS)
             logins = self._known()
             kept = forget(logins, end)
             if kept != logins:
@@ -129,7 +143,12 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         driver = driver_of(self._rules, self._known(), vehicle_id, minute.start_ms)
         yield from _records(driver, vehicle_id, minute, rule, False, minute.max_kmh, minute.max_kmh)
 
-    def _login(self, vehicle_id: str, login: Login, timers: TimerService) -> Iterator[Row]:
+    def _driver_at(self, logins: Logins, vehicle_id: str) -> Callable[[int], str]:
+        return lambda ms: driver_of(self._rules, logins, vehicle_id, ms)
+
+    def _login(
+        self, vehicle_id: str, login: Login, timers: TimerService
+    ) -> Iterator[Row | tuple[OutputTag, bytes]]:
         before = self._known()
         after = with_login(before, login)
         if after == before:
@@ -137,6 +156,9 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         self._logins.put(OWN, pickle.dumps(after))
         self._expire(login.at_ms - login.at_ms % HOUR_MS, timers)
         start, end = affected(after, login)
+        was, now = (self._driver_at(logins, vehicle_id) for logins in (before, after))
+        for frame in self._events.move(start, end, vehicle_id, was, now):
+            yield EVENTS, frame
         buckets = self._buckets(start, end)
         minutes = [
             Minute(at, fleet, sums, max_kmh)
@@ -220,6 +242,6 @@ def _records(
     """What the drivers' stage gets of a minute."""
     record = unnamed.attributed(vehicle_id, minute, anew=anew, hour_kmh=hour_kmh, day_kmh=day_kmh)
     yield Row(driver, (driver, record))
-    driven = unnamed.drive(minute, rule)
+    driven = unnamed.drive(vehicle_id, minute, rule)
     if driven is not None:
         yield Row(driver, (driver, driven))

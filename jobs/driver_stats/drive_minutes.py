@@ -29,6 +29,9 @@ DRIVE_ROW = np.dtype(
         ("key", "<i4"),
         ("rule", "<i4"),
         ("driver", "<i8", (TEXT_WORDS,)),
+        # filled where the row leaves the operator
+        ("vehicle", "<i8", (TEXT_WORDS,)),
+        ("fleet", "<i8", (TEXT_WORDS,)),
         ("event_ms", "<i8"),
         ("hour_start", "<i8"),
         # how often something was folded in or taken out: it only grows
@@ -40,13 +43,15 @@ DRIVE_ROW = np.dtype(
 
 
 class Drive(NamedTuple):
-    """What a record says: rule set, hour (UTC), folds, and milliseconds by minute of the hour."""
+    """What a record says: rule set, hour (UTC), folds, milliseconds by minute of the hour, and of which vehicle."""
 
     rule: int
     hour_start: int
     folds: int
     drive_ms: list[int]
     idle_ms: list[int]
+    vehicle_id: str
+    fleet_id: str
 
     def minutes(self) -> Iterator[tuple[int, int, int]]:
         """The minutes that it says something of: start, driving and idling in ms."""
@@ -64,7 +69,13 @@ def read(row: bytes) -> Drive:
         int(record["folds"]),
         record["drive_ms"].tolist(),
         record["idle_ms"].tolist(),
+        _text(record["vehicle"]),
+        _text(record["fleet"]),
     )
+
+
+def _text(words: NDArray[np.int64]) -> str:
+    return words.tobytes().rstrip(b"\0").decode()
 
 
 def last_minute(row: bytes) -> int:
@@ -114,6 +125,7 @@ def _gather(states, parts, rule_of_class, last, found):
             same = found[at]["hour_start"] == hour
             for w in range(TEXT_WORDS):
                 same = same and found[at]["driver"][w] == part["driver"][w]
+                same = same and found[at]["fleet"][w] == part["fleet"][w]
         if not same:
             at = n
             n += 1
@@ -123,6 +135,7 @@ def _gather(states, parts, rule_of_class, last, found):
             row["rule"] = rule
             for w in range(TEXT_WORDS):
                 row["driver"][w] = part["driver"][w]
+                row["fleet"][w] = part["fleet"][w]
             row["hour_start"] = hour
         row = found[at]
         row["event_ms"] = max(row["event_ms"], minute + MINUTE_MS - 1)

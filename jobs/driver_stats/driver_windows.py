@@ -21,6 +21,7 @@ from conf.local_time import LocalTime
 from conf.score import AdditiveRules, PercentRules
 from connectors.rows import FrameEncoder, Value
 from jobs.driver_stats import drive_minutes, fleet_time, unnamed, windows
+from jobs.driver_stats.at_wheel import AtWheel
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
 from jobs.driver_stats.driving_hours import DriveLeft, DrivingHours
 from jobs.driver_stats.fleet_time import FleetTime
@@ -51,6 +52,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         local_time: LocalTime = fleet_time.IN_UTC,
         hours_rules: Mapping[str, EuRules | FmcsaRules] | None = None,
         attributes: bool = False,
+        at_wheel: bool = False,
     ) -> None:
         """Sets when windows are written and forgotten, and how they are scored.
 
@@ -61,6 +63,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             local_time: in which zone each fleet's hours and days are.
             hours_rules: rule sets of drivers' hours, in the order in which records of driving name them.
             attributes: whether parts may come whose drivers log-ins tell.
+            at_wheel: whether vehicle_live says how long the driver may still drive; for live jobs.
         """
         self._rules = rules
         self._emit_every_ms = emit_every_ms
@@ -68,6 +71,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._local_time = local_time
         self._hours_rules = hours_rules or {}
         self._attributes = attributes
+        self._shows_left = at_wheel and emit_every_ms is not None and bool(hours_rules)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Opens the state: sums by window, and which open windows have changed since they were written."""
@@ -83,6 +87,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._maxima = Maxima(state("maxima", Types.STRING(), Types.PICKLED_BYTE_ARRAY()), self._attributes)
         self._left = state("drive_left", Types.LONG(), Types.STRING())
         self._driving = DrivingHours(self._hours_rules, runtime_context)
+        self._wheel = AtWheel(runtime_context) if self._shows_left else None
         self._events = FrameEncoder(table(JOB, "driver_event"))
         self._encoders = {name: _RowEncoder(name, self._rules) for name in TABLES}
         self._too_old = runtime_context.get_metrics_group().counter("parts_too_old")
@@ -121,6 +126,8 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         """Takes a record of driving to the driver's hours; they are judged at the next timer, or now if it is late."""
         watermark = timers.current_watermark()
         self._driving.add(row, watermark - self._keep_ms)
+        if self._wheel is not None:
+            self._wheel.note(drive_minutes.read(row))
         known_ms = drive_minutes.last_minute(row) + 2 * MINUTE_MS  # what comes after a minute matters for it
         if self._emit_every_ms is not None:
             timers.register_event_time_timer(known_ms - 1)
@@ -140,6 +147,10 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         dirty = hours.dirty_from()
         yield from hours.judge(closed_ms, driver_id, self._events)
         hours.save()
+        if self._wheel is not None:
+            shown = self._wheel.row(driver_id, hours.left_at(closed_ms), closed_ms)
+            if shown is not None:
+                yield shown
         if dirty != NONE:
             for date, told in sorted(self._left.items()):
                 left = hours.left_at(max(self._ends(DAY, date)))
@@ -238,6 +249,8 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         else:
             self._long.remove(OWN)
             self._driving.forget_driver()
+            if self._wheel is not None:
+                self._wheel.forget()
 
     def _note(
         self, timers: TimerService, changed: list[tuple[str, int, int, bool]], watermark: int, driver_id: str

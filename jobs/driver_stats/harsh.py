@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from conf.harsh import HarshRuleSet
 from jobs.driver_stats.compiled import njit
 from jobs.driver_stats.distance import EARTH_RADIUS_M, haversine_m
-from jobs.driver_stats.layout import ACCEL_AXIS, BRAKE_AXIS, CORNER_AXIS, DERIVE_FIELDS, NONE
+from jobs.driver_stats.layout import ACCEL_AXIS, BRAKE_AXIS, CORNER_AXIS, CREDIBLE_FIELDS, DERIVE_FIELDS, NONE
 
 MINUTE_MS = 60_000
 _M_PER_DEGREE = EARTH_RADIUS_M * math.pi / 180
 
-DERIVE = np.dtype(DERIVE_FIELDS, align=True)
+DERIVE = np.dtype([*DERIVE_FIELDS, *CREDIBLE_FIELDS], align=True)
 
 
 class HarshRules(NamedTuple):

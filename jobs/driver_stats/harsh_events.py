@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.compiled import inlined, njit
 from jobs.driver_stats.emit import emit_event
 from jobs.driver_stats.harsh import axis_value
 from jobs.driver_stats.layout import AXES, CORNER_AXIS, COUNTED_AXES, CRASH_AXIS, NONE
@@ -14,7 +14,7 @@ SCORED = AXES
 _counts = njit(counts_for_score)
 
 
-@njit
+@inlined
 def quiet(p, s, accel_x, accel_y):
     """Whether no harsh event is open and no threshold reached: nothing for ``events`` to do."""
     start = s["event_start"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.compiled import inlined, njit
 from jobs.driver_stats.emit import MINUTE_MS, emit_part, trip_max_kmh
 from jobs.driver_stats.harsh import axis_value, value_or
 from jobs.driver_stats.layout import AXES, CORNER_AXIS, COUNTED_AXES, CRASH_AXIS, LANE, LANE_WORDS, NONE
@@ -22,7 +22,7 @@ CALM = (1 << AXES) - 1 | EPISODE | CREDIBLE | DERIVED
 _MAX_TRIP_WORD = dict(LANE.fields or {})["trip_max_kmh"][1] // 8
 
 
-@njit
+@inlined
 def opens_seam(p, s, t):
     """Whether the gap before t is one that a backlog may fill, and not just how seldom this vehicle reports."""
     if s["last_t"] == NONE:
@@ -168,7 +168,7 @@ def _known_events(p, s, broken, accel_x, accel_y, calm):
     return calm
 
 
-@njit
+@inlined
 def watch(v, words_of_s, tails):
     """Keeps the lane as it is if the trip that was open at the seal might end now."""
     if v["seam_trip"] == NONE:

@@ -18,10 +18,10 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from connectors.columnar import ColumnarSpec, Limits, columnar
 from connectors.ends import LogSource, RowSink
 from connectors.keyed import framed, keyed_rows, of_schema, rows_of
-from jobs.driver_stats.assignments import RECORDS, REJECTS, Attribution
+from jobs.driver_stats.assignments import EVENTS, RECORDS, REJECTS, Attribution
 from jobs.driver_stats.driver_windows import DriverWindows
 from jobs.driver_stats.inputs import SCHEMA, message_spec
-from jobs.driver_stats.outputs import UNKNOWN_DRIVER, outputs
+from jobs.driver_stats.outputs import UNKNOWN_DRIVER, event_rules, outputs
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.unnamed import SCHEMA as LOGINS
 from schemas.messages import message
@@ -80,7 +80,11 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
     streams, frames = [rows_of(vehicles.streams[name]) for name in ("part", "drive")], [vehicles.rows]
     if logins is not None:
         attributed = (
-            keyed_rows(rows_of(vehicles.streams["unnamed"]), framed(logins, UNKNOWN_DRIVER))
+            keyed_rows(
+                rows_of(vehicles.streams["unnamed"]),
+                rows_of(vehicles.streams["unnamed_event"]),
+                framed(logins, UNKNOWN_DRIVER),
+            )
             .process(
                 Attribution(
                     settings.attribution,
@@ -88,6 +92,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
                     keep_ms=settings.keep_ms(),
                     lateness_ms=round(settings.window.allowed_lateness_s * 1000),
                     max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
+                    event_rules=event_rules(settings),
                 ),
                 output_type=RECORDS,
             )
@@ -95,7 +100,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
             .name("vehicles: who drove")
         )
         streams.append(attributed)
-        frames.append(attributed.get_side_output(REJECTS))
+        frames += [attributed.get_side_output(REJECTS), attributed.get_side_output(EVENTS)]
     drivers = (
         keyed_rows(*streams)
         .process(
@@ -106,6 +111,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
                 local_time=settings.local_time,
                 hours_rules=settings.hours_rules,
                 attributes=settings.assignments.enabled,
+                at_wheel=source.live and sink.keeps_columns,
             ),
             output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()),
         )

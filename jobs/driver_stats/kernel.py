@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.compiled import inlined, njit
 from jobs.driver_stats.distance import distance_um, is_standing
 from jobs.driver_stats.emit import MINUTE_MS, emit_event, emit_minute, emit_part, emit_speeding, emit_trip
 from jobs.driver_stats.harsh import HarshRules, clear_derived, credible_kmh, derive
@@ -210,22 +210,29 @@ def clear(s):
     clear_episode(s)
 
 
-@njit
+@inlined
 def who(p, s, driver, fleet, vehicle_class, key, rows):
     """Takes over driver and fleet (words) and class of the sample that comes next; a new driver ends the trip.
 
     Returns:
         Whether driver or fleet are others than before.
     """
+    same = s["known"] != 0
+    for w in range(TEXT_WORDS):
+        same = same and s["driver"][w] == driver[w] and s["fleet"][w] == fleet[w]
+    if same:
+        s["vehicle_class"] = vehicle_class
+        return False
+    _others(p, s, driver, fleet, vehicle_class, key, rows)
+    return True
+
+
+@njit
+def _others(p, s, driver, fleet, vehicle_class, key, rows):
     if s["known"] != 0:
         same_driver = True
-        same_fleet = True
         for w in range(TEXT_WORDS):
             same_driver = same_driver and s["driver"][w] == driver[w]
-            same_fleet = same_fleet and s["fleet"][w] == fleet[w]
-        if same_driver and same_fleet:
-            s["vehicle_class"] = vehicle_class
-            return False
         emit_part(s, key, rows)
         if not same_driver:
             for axis in range(AXES):
@@ -241,7 +248,6 @@ def who(p, s, driver, fleet, vehicle_class, key, rows):
     for w in range(TEXT_WORDS):
         s["driver"][w] = driver[w]
         s["fleet"][w] = fleet[w]
-    return True
 
 
 def _sample(

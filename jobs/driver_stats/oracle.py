@@ -15,15 +15,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import numpy as np
+
 from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Newest, Row, TableRows, day, stream_key, timestamp
-from jobs.driver_stats import unnamed
-from jobs.driver_stats.attribution import Logins, with_login
+from jobs.driver_stats import unnamed, unnamed_events
+from jobs.driver_stats.attribution import Logins, driver_of, with_login
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.oracle_drivers import DriverWindows
-from jobs.driver_stats.outputs import outputs
+from jobs.driver_stats.outputs import event_rules, outputs
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from kappafleet.messages import line_files, numbered_lines
@@ -251,7 +253,9 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
                 newest.upsert(*maker.row(key, row))
         for spec in streams:
             for key, row in run.rows[spec.rows or spec.name]:
-                if spec.name == "unnamed":
+                if spec.name == "unnamed_event":
+                    _unnamed_event(found["driver_event"], settings, row, key, log.logins.get(key, ()))
+                elif spec.name == "unnamed":
                     drivers.add_unnamed(key, row.tobytes(), log.logins.get(key, ()))
                 else:
                     drivers.add(stream_key(spec, key, row), row.tobytes())
@@ -262,6 +266,19 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
     for reject in log.rejects:
         found["reject"].upsert(1, reject)
     return {name: newest.rows for name, newest in found.items()}
+
+
+def _unnamed_event(events: Newest, settings: Settings, row: np.void, vehicle_id: str, logins: Logins) -> None:
+    """An event goes to who was logged in at its start."""
+    driver_id = driver_of(settings.attribution, logins, vehicle_id, int(row["start_ms"]))
+    values = unnamed_events.values_of(row.tobytes(), vehicle_id, driver_id, event_rules(settings))
+    found: Row = {
+        column.name: timestamp(value)
+        if column.cql_type == "timestamp" and isinstance(value := values.get(column.name), int)
+        else values.get(column.name)
+        for column in unnamed_events.TABLE.columns
+    }
+    events.upsert(int(row["write_us"]), found)
 
 
 def fold(operator: VehicleOperator, messages: Sequence[Decoded]) -> InMemory:

@@ -53,7 +53,7 @@ class DriverWindows:
         minute, rule = unnamed.read(data)
         driver_id = driver_of(self._rules, logins, vehicle_id, minute.start_ms)
         self.add_part(driver_id, Part(minute.fleet_id, minute.start_ms, minute.sums, minute.max_kmh))
-        driven = unnamed.drive(minute, rule)
+        driven = unnamed.drive(vehicle_id, minute, rule)
         if driven is not None:
             self.add(driver_id, driven)
 

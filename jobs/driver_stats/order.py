@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 
-from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.compiled import inlined, njit
 from jobs.driver_stats.distance import distance_um, is_standing
 from jobs.driver_stats.emit import EVENTS, LIVES, MINUTE_MS, MINUTES, PARTS, TRIPS, emit_live
 from jobs.driver_stats.heads import note_head, open_seam, opens_seam, trip_ended, watch
@@ -44,11 +44,11 @@ from jobs.driver_stats.tails import (
     WHO_N,
     append,
     box,
-    compact,
     insert,
     is_copy,
     place_of,
     raws_at,
+    trim,
     waiting,
     who_index_of,
 )
@@ -64,7 +64,7 @@ COUNTERS = (
 )
 SAMPLES, REPEATED, BACKLOG, OUT_OF_ORDER, DUPLICATES, GIVEN_UP, CORRECTIONS = range(len(COUNTERS))
 
-DONE, FULL, FILE, LATE, COMMIT, BACK = range(6)
+DONE, FULL, FILE, LATE, COMMIT, BACK, _RELEASE = range(7)
 """Why ``fold`` stopped: folded; rows nearly full; a seam is to be filed; a sample before what is in order; a preview
 holds for good; a preview is to be taken back."""
 
@@ -109,14 +109,20 @@ def fold(p, columns, messages, states, lane_words, is_new, tails, rows, cursor, 
             cursor[IS_COPY] = 1 if is_copy(v, messages.seq[m], columns.t[cursor[INDEX]]) else 0
             cursor[TAKEN] = counters[SAMPLES]
             cursor[OPENED] = 1
-        code = _take(p, columns, messages, m, v, s, lane_words[key], key, tails, rows, cursor, counters)
-        if code != DONE:
-            return code
-        limit = v["newest_t"] - p.buffer_ms + (1 if p.buffer_ms == 0 else 0)
-        code = release(p, v, s, lane_words[key], key, tails, rows, limit, counters)
-        if code != DONE:
-            return code
-        compact(v, tails, key)
+        taken = _RELEASE
+        while taken == _RELEASE:
+            taken = _take(p, columns, messages, m, v, s, lane_words[key], key, tails, rows, cursor, counters)
+            if taken == _RELEASE:
+                limit = columns.t[cursor[INDEX]]
+            elif taken == DONE:
+                limit = v["newest_t"] - p.buffer_ms + (1 if p.buffer_ms == 0 else 0)
+            else:
+                return taken
+            # The one place where it is called, so that it is compiled into this loop once.
+            code = release_inlined(p, v, s, lane_words[key], key, tails, rows, limit, counters)
+            if code != DONE:
+                return code
+        trim(v, tails, key)
         _note_values(v, columns, cursor[INDEX] - 1)
         if v["live_t"] == NONE or (v["newest_t"] >= p.present_ms and live_due(p, v)):
             if nearly_full(p, rows):
@@ -131,9 +137,13 @@ def fold(p, columns, messages, states, lane_words, is_new, tails, rows, cursor, 
     return DONE
 
 
-@njit
+@inlined
 def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counters):
-    """Takes the samples of a message: those far enough behind its last one straight into the lane, others wait."""
+    """Takes the samples of a message: those far enough behind its last one straight into the lane, others wait.
+
+    Returns:
+        As ``fold``, or _RELEASE: before the sample at the cursor, release what waits.
+    """
     length = messages.lengths[m]
     driver = messages.texts[messages.driver[m]]
     fleet = messages.texts[messages.fleet[m]]
@@ -151,11 +161,7 @@ def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counter
         t = c.t[i]
         if v["newest_t"] == NONE or t > v["newest_t"]:
             if t < limit and words[base + RAW_FIRST] < words[base + RAW_END]:
-                ordered_t = v["ordered_t"]
-                code = release(p, v, s, words_of_s, key, tails, rows, t, counters)
-                if code != DONE:
-                    return code
-                known = known and v["ordered_t"] == ordered_t
+                return _RELEASE
             if t < limit and v["head_start"] == NONE and not opens_seam(p, s, t):
                 if most_rows(rows) > room:
                     return FULL
@@ -197,8 +203,7 @@ def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counter
     return DONE
 
 
-@njit
-def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
+def _release(p, v, s, words_of_s, key, tails, rows, limit, counters):
     """Folds the waiting samples before ``limit`` into the lane, and keeps the books of the newest seam.
 
     Returns:
@@ -243,6 +248,10 @@ def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
                 p, v, s, words_of_s, key, t, gap, speed, accel_x, accel_y, ignition, others, tails, counters
             )
     return DONE
+
+
+release = njit(_release)
+release_inlined = inlined(_release)
 
 
 @njit
@@ -396,13 +405,13 @@ def blank(v, s):
         v["seen_to_t"][a] = NONE
 
 
-@njit
+@inlined
 def room_for_rows(p, rows):
     """How many rows of any kind there may be, so that those of one more sample fit; all kinds have the same room."""
     return len(rows.minutes) - rows_needed(p)
 
 
-@njit
+@inlined
 def most_rows(rows):
     """How many rows there are of the kind that has most."""
     c = rows.counts
@@ -415,7 +424,7 @@ def nearly_full(p, rows):
     return most_rows(rows) > room_for_rows(p, rows)
 
 
-@njit
+@inlined
 def _who_of(p, s, words, base, at, key, rows):
     packed = words[at + RAW_WORDS - 1]
     entry = base + HEADER + words[base + BOX_N] * BOX_WORDS + (packed >> WHO_SHIFT) * WHO_WORDS
@@ -449,7 +458,7 @@ def _preview(p, v, s, words_of_s, key, tails, rows):
     return True
 
 
-@njit
+@inlined
 def _note_values(v, c, i):
     """Notes what a live row may show: of its samples only the last one of a message, and a trip if there is any."""
     had = v["live_had"] | LIVE_TRIP

@@ -81,9 +81,13 @@ def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
     )
 
 
+def event_rules(settings: Settings) -> tuple[str, ...]:
+    """The rule set of each type of event that the vehicle kernel finds."""
+    return (*(settings.harsh_rules.id for _ in range(AXES)), settings.speeding.id)
+
+
 def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
     """The tables that the vehicle kernel fills, and the streams for the drivers' windows and hours."""
-    rules = (*(settings.harsh_rules.id for _ in range(AXES)), settings.speeding.id)
     return (
         _table(
             "vehicle_minute",
@@ -129,7 +133,7 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
                 "speed_kmh": Column("double", "speed_kmh"),
                 "limit_kmh": Column("double", "limit_kmh"),
                 "derived": Column("boolean", "derived"),
-                "rule": Column("enum", "type", names=rules),
+                "rule": Column("enum", "type", names=event_rules(settings)),
                 "n_samples": Column("bigint", "n_samples"),
                 "updated_at": Column("now"),
             },
@@ -151,9 +155,21 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
             kind="stream", name="part", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
         ),
         OutputSpec(
-            kind="stream", name="drive", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+            kind="stream",
+            name="drive",
+            key_field="driver",
+            key_prefix=UNKNOWN_DRIVER,
+            event_ms="event_ms",
+            id_field="vehicle",
         ),
         OutputSpec(
             kind="stream", name="unnamed", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
+        OutputSpec(
+            kind="stream",
+            name="unnamed_event",
+            key_field="driver",
+            key_prefix=UNKNOWN_DRIVER,
+            event_ms="start_ms",
         ),
     )

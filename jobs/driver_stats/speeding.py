@@ -22,12 +22,20 @@ from numpy.typing import NDArray
 
 from conf.speeding import SpeedingRuleSet
 from jobs.driver_stats.compiled import njit
-from jobs.driver_stats.layout import EPISODE_BANDS, MINOR_MS, MINOR_UM, NONE, SPEEDING_FIELDS
+from jobs.driver_stats.layout import (
+    EPISODE_BANDS,
+    MINOR_MS,
+    MINOR_UM,
+    NONE,
+    SPEEDING_FIELDS,
+    UNKNOWN_MS,
+    UNKNOWN_UM,
+)
 
 OK, MINOR, MAJOR, SEVERE, UNKNOWN = range(5)
 BANDS = ("ok", "minor", "major", "severe", "unknown")
 
-SPEEDING = np.dtype(SPEEDING_FIELDS, align=True)
+SPEEDING = np.dtype([("speeding_start", "<i8"), *SPEEDING_FIELDS], align=True)
 
 
 class SpeedingRules(NamedTuple):
@@ -95,7 +103,10 @@ def is_speeding(band: int) -> bool:
 @njit
 def add_span(sums: Any, band: int, ms: int, um: int) -> None:
     """Adds what a driving sample covers to accumulators; what is ok is the rest of the driving time and distance."""
-    if band != OK:
+    if band == UNKNOWN:
+        sums[UNKNOWN_MS] += ms
+        sums[UNKNOWN_UM] += um
+    elif band != OK:
         sums[MINOR_MS + band - MINOR] += ms
         sums[MINOR_UM + band - MINOR] += um
 

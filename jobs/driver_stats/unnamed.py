@@ -99,7 +99,7 @@ def rows(states: NDArray[Any], parts: NDArray[Any], rule_of_class: NDArray[np.in
 
 
 def nameless(parts: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which parts have no driver."""
+    """Which parts, or other rows, have no driver."""
     found: NDArray[np.bool_] = ~parts["driver"].any(axis=1)
     return found
 
@@ -129,7 +129,7 @@ def is_attributed(row: bytes) -> bool:
 def attributed(vehicle: str, minute: Minute, *, anew: bool, hour_kmh: float, day_kmh: float) -> bytes:
     """A minute given to a driver, or, with negative sums, taken from one; its own maximum does not count."""
     part = np.zeros(1, PART_ROW)
-    part["fleet"][0] = np.frombuffer(minute.fleet_id.encode().ljust(64, b"\0"), np.int64)
+    part["fleet"][0] = _words(minute.fleet_id)
     part["minute_start"] = minute.start_ms
     part["event_ms"] = minute.start_ms + MINUTE_MS - 1
     part["sums"][0] = minute.sums
@@ -143,7 +143,7 @@ def read_attributed(row: bytes) -> Attributed:
     return Attributed(vehicle.rstrip(b"\0").decode(), anew, hour_kmh, day_kmh, row[_HEAD.size :])
 
 
-def drive(minute: Minute, rule: int) -> bytes | None:
+def drive(vehicle_id: str, minute: Minute, rule: int) -> bytes | None:
     """A minute for the rules of drivers' hours; None where there is nothing for them in it."""
     drive_ms, idle_ms = minute.sums[DRIVE_MS], minute.sums[IDLE_MS]
     if rule == NO_RULE or (drive_ms == 0 and idle_ms == 0):
@@ -152,9 +152,14 @@ def drive(minute: Minute, rule: int) -> bytes | None:
     hour = minute.start_ms - minute.start_ms % HOUR_MS
     row["rule"], row["hour_start"], row["folds"] = rule, hour, minute.sums[FOLDS]
     row["event_ms"] = minute.start_ms + MINUTE_MS - 1
+    row["vehicle"][0], row["fleet"][0] = _words(vehicle_id), _words(minute.fleet_id)
     row["drive_ms"][0, (minute.start_ms - hour) // MINUTE_MS] = drive_ms
     row["idle_ms"][0, (minute.start_ms - hour) // MINUTE_MS] = idle_ms
     return row.tobytes()
+
+
+def _words(text: str) -> NDArray[np.int64]:
+    return np.frombuffer(text.encode().ljust(64, b"\0"), np.int64)
 
 
 def top(*values: float) -> float:

@@ -16,7 +16,7 @@ from connectors.columnar_runtime import Tails as KeyTails
 from jobs.driver_stats import drive_minutes, harsh, layout, order, parts, present, speeding, unnamed
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
-from jobs.driver_stats.emit import PARTS, TRIPS
+from jobs.driver_stats.emit import EVENTS, PARTS, TRIPS
 from jobs.driver_stats.fleet_time import Cuts, FleetTime
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, SCORE_BANDS, SCORE_STATES, TEXT_WORDS
@@ -116,6 +116,7 @@ class VehicleOperator:
         **OUTPUTS,
         "drive": layout.with_texts(DRIVE_ROW),
         "unnamed": layout.with_texts(UNNAMED_ROW),
+        "unnamed_event": layout.with_texts(layout.EVENT_ROW),
     }
 
     def open(self, settings_json: str, subtask: int) -> None:
@@ -261,7 +262,13 @@ class VehicleOperator:
     def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         """All rows; the trips get their scores here, of their sums."""
         score_trips(self._rules, self._rows.of(TRIPS))
+        events = self._unnamed_events() if self._attributes else None
         found = self._rows.outputs()
+        if events is not None and len(events):
+            found["unnamed_event"] = (
+                np.ascontiguousarray(events["key"]),
+                events.view(self.outputs["unnamed_event"]),
+            )
         if len(self._drives):
             found["drive"] = (
                 np.ascontiguousarray(self._drives["key"]),
@@ -270,6 +277,15 @@ class VehicleOperator:
         if len(self._unnamed):
             keys = np.ascontiguousarray(self._unnamed["key"])
             found["unnamed"] = (keys, self._unnamed.view(self.outputs["unnamed"]))
+        return found
+
+    def _unnamed_events(self) -> NDArray[Any]:
+        """Takes the events without a driver out of the rows."""
+        events = self._rows.of(EVENTS)
+        nameless = unnamed.nameless(events)
+        found: NDArray[Any] = events[nameless]
+        if len(found):
+            self._rows.replace(EVENTS, events[~nameless])
         return found
 
     def _call(

@@ -54,7 +54,11 @@ def telemetry(rng: random.Random) -> list[Message]:
         ("named", {"fleet_id": "near", "driver_id": "anna"}),
     ):
         samples = [
-            {"t": T0 + second * 1000, "speed": round(rng.uniform(5, 120), 1)}
+            {
+                "t": T0 + second * 1000,
+                "speed": round(rng.uniform(20, 120), 1),
+                "accel_x": -5.0 if rng.random() < 0.05 else 0.0,
+            }
             for second in range(0, 14 * 3600, 20)
             if second % 7200 < 6000
         ]
@@ -116,6 +120,18 @@ def test_each_minute_counts_for_who_was_logged_in(tables: dict[str, Tables]) -> 
     }
     assert found == expected
     assert {driver for driver, _ in found} == {"anna", "ben", "cleo", "unknown:truck", "unknown:van"}
+
+
+def test_events_go_to_who_was_logged_in_at_their_start(tables: dict[str, Tables]) -> None:
+    events = [
+        row
+        for row in tables["last"]["driver_event"].values()
+        if row["type"].startswith("harsh") and not row["superseded_by"] and row["vehicle_id"] != "named"
+    ]
+    for row in events:
+        start = epoch_ms(row["start_time"])
+        assert row["driver_id"] == driver_at(row["vehicle_id"], start - start % MINUTE_MS)
+    assert {row["driver_id"] for row in events} == {"anna", "ben", "unknown:van"}
 
 
 def test_hours_of_driving_go_to_who_was_logged_in(tables: dict[str, Tables]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conf.parameters import ParameterError
 from conf.speeding import speeding
 from jobs.driver_stats import speeding as rules_of
-from jobs.driver_stats.layout import ACCUMULATORS, MINOR_MS, UNKNOWN_UM
+from jobs.driver_stats.layout import ACCUMULATORS, MINOR_MS, SEVERE_UM, UNKNOWN_MS, UNKNOWN_UM
 from jobs.driver_stats.speeding import BANDS, MAJOR, MINOR, OK, SEVERE, UNKNOWN
 
 PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -55,7 +55,8 @@ def follow(samples, rules=RULES):
         rules_of.extend_episode(state, round(t * 1000), ms, um, band, speed, limit, float(t), NAN)
     close()
     by_band = np.zeros((2, len(BANDS)), "<i8")
-    by_band[:, MINOR:] = sums[MINOR_MS : UNKNOWN_UM + 1].reshape(2, -1)
+    by_band[:, MINOR:UNKNOWN] = sums[MINOR_MS : SEVERE_UM + 1].reshape(2, -1)
+    by_band[:, UNKNOWN] = sums[[UNKNOWN_MS, UNKNOWN_UM]]
     return events, by_band
 
 
