@@ -35,6 +35,9 @@ _FRAMEWORK_HEAP, _TASK_HEAP = 64, 224
 _FRAMEWORK_OFF_HEAP, _TASK_OFF_HEAP, _NETWORK = 64, 128, 32
 _OVERHEAD = 96
 
+SEGMENT_SIZE = "128kb"
+"""Size of a network buffer."""
+
 _UNRECOVERABLE = "Could not recover job"
 _ENDED = ("CANCELLING", "CANCELED", "FAILED", "FINISHED", "SUSPENDED")
 
@@ -259,6 +262,9 @@ def _settings(home: Path, ports: LocalPorts) -> Config:
                     "heap": {"size": f"{_FRAMEWORK_HEAP}m"},
                     "off-heap": {"size": f"{_FRAMEWORK_OFF_HEAP}m"},
                 },
+                # Four times Flink's: so that more of a mini-batch of large messages is on its way to a vehicle's task
+                # while it works on the one before (1.36 and 1.97 M samples/s with 20 a message, same run).
+                "segment-size": SEGMENT_SIZE,
                 "managed": {"size": "0"},
                 "jvm-metaspace": {"size": f"{_METASPACE}m"},
                 "jvm-overhead": {"min": f"{_OVERHEAD}m", "max": f"{_OVERHEAD}m"},

@@ -29,7 +29,9 @@ public final class CassandraSink extends AsyncSinkBase<byte[], UpsertGroup> {
   private static final int MAX_BATCH = 64;
   private static final int MAX_BUFFERED = 2_000;
 
-  /** How long an upsert may wait for others; see {@link InFlightStatements} for why it seldom does. */
+  /**
+   * How long an upsert may wait for others; see {@link InFlightStatements} for why it seldom does.
+   */
   private static final int MAX_DELAY_MS = 10;
 
   private final CassandraSettings settings;
@@ -91,7 +93,8 @@ public final class CassandraSink extends AsyncSinkBase<byte[], UpsertGroup> {
   public StatefulSinkWriter<byte[], BufferedRequestState<UpsertGroup>> restoreWriter(
       WriterInitContext context, Collection<BufferedRequestState<UpsertGroup>> state)
       throws IOException {
-    InFlightStatements inFlight = new InFlightStatements(getMaxInFlightRequests(), getMaxBatchSize());
+    InFlightStatements inFlight =
+        new InFlightStatements(getMaxInFlightRequests(), getMaxBatchSize());
     AsyncSinkWriterConfiguration configuration =
         AsyncSinkWriterConfiguration.builder()
             .setMaxBatchSize(getMaxBatchSize())

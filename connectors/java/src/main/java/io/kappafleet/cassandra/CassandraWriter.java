@@ -62,8 +62,7 @@ final class CassandraWriter extends AsyncSinkWriter<UpsertGroup, UpsertGroup> {
     this.settings = settings;
     this.tables = tables;
     this.writes = context.metricGroup().counter("writes", new ThreadSafeSimpleCounter());
-    this.statements =
-        context.metricGroup().counter("statements", new ThreadSafeSimpleCounter());
+    this.statements = context.metricGroup().counter("statements", new ThreadSafeSimpleCounter());
     this.retries = context.metricGroup().counter("retries", new ThreadSafeSimpleCounter());
     context.metricGroup().gauge("inFlight", inFlight::current);
   }
@@ -99,9 +98,7 @@ final class CassandraWriter extends AsyncSinkWriter<UpsertGroup, UpsertGroup> {
     return new IOException(
         "Cassandra cannot take a row of table %s.%s: %s"
             .formatted(
-                settings.keyspace(),
-                tables.get(group.table()).name(),
-                Failures.reason(failure)),
+                settings.keyspace(), tables.get(group.table()).name(), Failures.reason(failure)),
         failure);
   }
 

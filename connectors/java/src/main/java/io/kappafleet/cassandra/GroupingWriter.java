@@ -10,12 +10,14 @@ import org.apache.flink.connector.base.sink.writer.BufferedRequestState;
 
 /**
  * Checks rows and hands them on: each at once while Cassandra keeps up; under load grouped by
- * partition, for which a row waits up to a second. A checkpoint never leaves one behind.
+ * partition, for which a row waits up to a second, the longer the more is in flight. A checkpoint
+ * never leaves one behind.
  */
 final class GroupingWriter
     implements StatefulSinkWriter<byte[], BufferedRequestState<UpsertGroup>> {
+  private static final long MIN_HELD_MS = 10;
   private static final long MAX_HELD_MS = 1000;
-  private static final long LOOK_EVERY_MS = 20;
+  private static final long LOOK_EVERY_MS = 5;
 
   private final CassandraWriter writer;
   private final InFlightStatements inFlight;
@@ -39,7 +41,7 @@ final class GroupingWriter
   @Override
   public void write(byte[] frame, Context context) throws IOException, InterruptedException {
     check(frame);
-    if (!inFlight.areMany() && held.isEmpty()) {
+    if (inFlight.holdMs(MIN_HELD_MS, MAX_HELD_MS) == 0 && held.isEmpty()) {
       writer.write(new UpsertGroup(frame), context);
       return;
     }
@@ -60,8 +62,7 @@ final class GroupingWriter
   private void look(long nowMs) throws IOException, InterruptedException {
     looks = false;
     while (true) {
-      UpsertGroup next =
-          held.oldest(inFlight.areMany() ? nowMs - MAX_HELD_MS : Long.MAX_VALUE);
+      UpsertGroup next = held.oldest(nowMs - inFlight.holdMs(MIN_HELD_MS, MAX_HELD_MS));
       if (next == null) {
         break;
       }

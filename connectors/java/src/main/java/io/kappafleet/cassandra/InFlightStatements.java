@@ -19,8 +19,8 @@ final class InFlightStatements implements RateLimitingStrategy {
   /** A request is at most this part of what is in flight. */
   private static final int PART = 8;
 
-  /** So large a part of the bound is many. */
-  private static final int MANY = 4;
+  /** With so few in flight nothing waits to be grouped. */
+  private static final int FEW = 2;
 
   private final int max;
   private final int maxRequest;
@@ -51,9 +51,15 @@ final class InFlightStatements implements RateLimitingStrategy {
     return Math.max(1, Math.min(maxRequest, current / PART));
   }
 
-  /** Whether Cassandra has so much to do that what comes now had better wait and be grouped. */
-  boolean areMany() {
-    return current >= Math.max(1, max / MANY);
+  /**
+   * How long an upsert may wait for others of its partition: the more is in flight, the longer, so
+   * that statements become fewer where they are too many; 0 while few are.
+   *
+   * @param shortestMs the answer with more than few in flight
+   * @param longestMs the answer with all that may be in flight
+   */
+  long holdMs(long shortestMs, long longestMs) {
+    return current <= FEW ? 0 : Math.max(shortestMs, longestMs * current / max);
   }
 
   int current() {

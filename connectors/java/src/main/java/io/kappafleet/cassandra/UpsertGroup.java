@@ -9,7 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.flink.connector.base.sink.writer.AsyncSinkWriterStateSerializer;
 
-/** Row frames of one partition of one table on their way to Cassandra, and how often they failed. */
+/**
+ * Row frames of one partition of one table on their way to Cassandra, and how often they failed.
+ */
 final class UpsertGroup implements Serializable {
   private static final long serialVersionUID = 1L;
 

@@ -66,10 +66,14 @@ class InFlightStatementsTest {
   }
 
   @Test
-  void manyIsAQuarterOfTheBound() {
-    records.registerInFlightRequest(new BasicRequestInfo(127));
-    assertThat(records.areMany()).isFalse();
+  void theMoreIsInFlightTheLongerUpsertsMayWait() {
+    records.registerInFlightRequest(new BasicRequestInfo(2));
+    assertThat(records.holdMs(10, 1000)).isZero();
     records.registerInFlightRequest(new BasicRequestInfo(1));
-    assertThat(records.areMany()).isTrue();
+    assertThat(records.holdMs(10, 1000)).isEqualTo(10);
+    records.registerInFlightRequest(new BasicRequestInfo(253));
+    assertThat(records.holdMs(10, 1000)).isEqualTo(500);
+    records.registerInFlightRequest(new BasicRequestInfo(256));
+    assertThat(records.holdMs(10, 1000)).isEqualTo(1000);
   }
 }
