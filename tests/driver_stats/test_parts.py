@@ -88,6 +88,17 @@ def test_an_hour_is_complete_before_the_watermark_that_closes_it() -> None:
     assert sum(samples for *_, samples in parts(harness)) == 60 > told
 
 
+def test_a_zone_with_quarter_hours_cuts_parts_there_and_has_them_when_its_hours_close() -> None:
+    harness = VehicleHarness(["local_time.fleets.f=Asia/Kathmandu"])
+    harness.feed(minutes(0, 90))
+    assert [minute for _, minute, _ in parts(harness)] == [14, 29, 44, 59, 74]
+    harness = VehicleHarness(["local_time.fleets.f=Asia/Kathmandu"])
+    harness.feed(minutes(5, 16)[:9])
+    assert parts(harness) == []
+    harness.advance(T0 + 15 * MINUTE_MS - 1)
+    assert sum(samples for *_, samples in parts(harness)) == 60
+
+
 def test_what_is_taken_back_comes_at_once_behind_what_was_held() -> None:
     """A window that holds less than nothing would be seen."""
     states = np.zeros(2, STATE)
