@@ -127,7 +127,8 @@ class VehicleOperator:
         self._keep_ms = settings.keep_ms() or NEVER_MS
         self._live = given["live"]
         self._backlog_ms = round(settings.live.backlog_s * 1000)
-        self._shown_ms = -NEVER_MS
+        self._shown_ms = self._crowded_ms = -NEVER_MS
+        self._crowded = False
         # Files have no open hours and days.
         self._hold_ms = self._backlog_ms if self._live else NEVER_MS
         self._cuts = FleetTime(settings.local_time).cuts()
@@ -183,7 +184,7 @@ class VehicleOperator:
             b.integers["seq"],
         )
         self._rows.clear()
-        now_ms = self._look_at_the_clock()
+        now_ms = self._look_at_the_clock(len(messages.lengths))
         counters = np.zeros(len(self.counters), np.int64)
         call = self._call(b.states, b.tails, b.store, counters)
         rejects = self._fold(columns, messages, call, b.is_new)
@@ -200,7 +201,7 @@ class VehicleOperator:
         timers = np.full(len(b.states), NONE, np.int64)
         deletions = np.zeros(len(b.states), np.bool_)
         self._rows.clear()
-        now_ms = self._look_at_the_clock()
+        now_ms = self._look_at_the_clock(0)
         call = self._call(b.states, b.tails, b.store, np.zeros(len(self.counters), np.int64))
         done = 0
         while True:
@@ -213,16 +214,25 @@ class VehicleOperator:
                 return Result(timers=timers, deletions=deletions, outputs=self._outputs())
             self._rows.grow()
 
-    def _look_at_the_clock(self) -> int:
-        """Says what is the present: it decides when rows come, never what they hold. Files have none."""
+    def _look_at_the_clock(self, messages: int) -> int:
+        """Says what is the present: it decides when rows come, never what they hold. Files have none.
+
+        Args:
+            messages: how many have come at once.
+        """
         now_ms = time.time_ns() // 1_000_000
-        if self._live:
-            self._parameters = self._parameters._replace(present_ms=now_ms - present.PRESENT_MS)
+        if not self._live:
+            return now_ms
+        if messages >= present.CROWD_MESSAGES:
+            self._crowded_ms = now_ms
+        self._crowded = 0 <= now_ms - self._crowded_ms < present.CROWD_MS
+        present_ms = now_ms - present.PRESENT_MS if self._crowded else NONE
+        self._parameters = self._parameters._replace(present_ms=present_ms)
         return now_ms
 
     def _show(self, call: Call, now_ms: int) -> None:
         """Lets vehicles of the past have live rows at the clock's pace: see present.py."""
-        if not self._live or 0 <= now_ms - self._shown_ms < self._backlog_ms:
+        if not self._crowded or 0 <= now_ms - self._shown_ms < self._backlog_ms:
             return
         self._shown_ms = now_ms
         done = 0
