@@ -10,16 +10,18 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pyflink.datastream.state import MapState
 
 from connectors.rows import FrameEncoder, Value
 from jobs.driver_stats import layout, unnamed, windows
 from jobs.driver_stats.layout import EVENT_ROW, EVENT_TYPES, EVENT_UNITS, NONE, SEVERITIES
 from jobs.driver_stats.windows import HOUR_MS
 from schemas.tables import table
+
+if TYPE_CHECKING:
+    from pyflink.datastream.state import MapState
 
 TABLE = table("driver_stats", "driver_event")
 UNNAMED_EVENT = layout.with_texts(EVENT_ROW)

@@ -131,7 +131,7 @@ def test_events_go_to_who_was_logged_in_at_their_start(tables: dict[str, Tables]
     for row in events:
         start = epoch_ms(row["start_time"])
         assert row["driver_id"] == driver_at(row["vehicle_id"], start - start % MINUTE_MS)
-    assert {row["driver_id"] for row in events} == {"anna", "ben", "unknown:van"}
+    assert {row["driver_id"] for row in events} == {"anna", "ben", "cleo", "unknown:van"}
 
 
 def test_hours_of_driving_go_to_who_was_logged_in(tables: dict[str, Tables]) -> None:

@@ -80,7 +80,7 @@ def test_a_part_reads_as_the_kernel_wrote_it():
 
 def test_metrics_have_their_units():
     sums = WindowSums()
-    bands = [10_000, 20_000, 30_000, 40_500, 1_000_000_000, 2_000_000_000, 3_000_000_000, 400_000_000]
+    bands = [40_500, 400_000_000, 10_000, 20_000, 30_000, 1_000_000_000, 2_000_000_000, 3_000_000_000]
     sums.add([10, 12, 3_600_000, 1500, 500, 36_000_000_000, 1, 2, 3, *bands, 1, 1, 1, 2], 90.0)
     assert sums.metrics() == {
         "distance_km": 36.0,
