@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -39,10 +38,10 @@ from jobs.driver_stats.fleet_time import FleetTime
 from jobs.driver_stats.unnamed import PREFIX, LoginMessage, RefusedLogin, top
 from jobs.driver_stats.unnamed_events import UnnamedEvents
 from jobs.driver_stats.windows import HOUR_MS
+from jobs.log_lines import REJECT_BODY_BYTES
 from schemas.tables import table
 
 JOB = "driver_stats"
-REJECT_BODY_BYTES = 64 * 1024
 OWN = ""
 RECORDS = Types.ROW([Types.STRING(), Types.TUPLE([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])])
 REJECTS = OutputTag("assignment-rejects", Types.PRIMITIVE_ARRAY(Types.BYTE()))
@@ -232,8 +231,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
             "sha256": hashlib.sha256(sent.body).hexdigest(),
         }
         columns = table(JOB, "reject").columns
-        write_us = sent.arrival_ms * 1000 or time.time_ns() // 1000
-        return self._reject.encode(write_us, [values[column.name] for column in columns])
+        return self._reject.encode(max(1, sent.arrival_ms * 1000), [values[column.name] for column in columns])
 
 
 def _records(

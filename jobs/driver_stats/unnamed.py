@@ -76,10 +76,12 @@ def login(sent: LoginMessage, vehicle_id: str) -> Login:
         raise RefusedLogin("not_json: the message is no JSON") from None
     if not isinstance(told, dict) or told.get("schema") != SCHEMA:
         raise RefusedLogin(f"wrong_schema: the message is not of schema {SCHEMA}")
-    if not vehicle_id or told.get("vehicle_id") != vehicle_id or len(vehicle_id.encode()) > MAX_ID_BYTES:
+    if not vehicle_id or told.get("vehicle_id") != vehicle_id or not _is_id(vehicle_id):
         raise RefusedLogin("missing_id: vehicle_id is no text of 1 to 64 bytes")
-    driver_id = told.get("driver_id") or NOBODY
-    if not isinstance(driver_id, str) or len(driver_id.encode()) > MAX_ID_BYTES:
+    driver_id = told.get("driver_id")
+    if driver_id is None:
+        driver_id = NOBODY
+    elif not _is_id(driver_id):
         raise RefusedLogin("missing_id: driver_id is no text of up to 64 bytes")
     at_ms, seq = told.get("t"), told.get("seq")
     if type(at_ms) is not int or not EARLIEST_MS <= at_ms <= LATEST_MS:
@@ -87,6 +89,14 @@ def login(sent: LoginMessage, vehicle_id: str) -> Login:
     if seq is not None and type(seq) is not int:
         raise RefusedLogin("not_a_number: seq is no integer")
     return Login(at_ms, sent.offset if seq is None else seq, driver_id)
+
+
+def _is_id(value: object) -> bool:
+    """Whether it is a text of up to 64 bytes; JSON has texts that are none in UTF-8."""
+    try:
+        return isinstance(value, str) and len(value.encode()) <= MAX_ID_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def rows(states: NDArray[Any], parts: NDArray[Any], rule_of_class: NDArray[np.int64]) -> NDArray[Any]:
