@@ -146,7 +146,8 @@ def drivers_table(rows: Iterable[Any]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.title, table.title_justify = "Drivers' days, from Cassandra's table fleet_day", "left"
     table.caption, table.caption_justify = (
-        "harsh: accelerations / brakings / corners; speeding: min:s; score: from 10 km on",
+        "harsh: accelerations / brakings / corners; speeding: min:s above 65 mph, which stands for the limits "
+        "that these trips lack; score: from 10 km on",
         "left",
     )
     for name in ("driver", "day"):

@@ -231,7 +231,9 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
             "sha256": hashlib.sha256(sent.body).hexdigest(),
         }
         columns = table(JOB, "reject").columns
-        return self._reject.encode(max(1, sent.arrival_ms * 1000), [values[column.name] for column in columns])
+        return self._reject.encode(
+            max(1, sent.arrival_ms * 1000), [values[column.name] for column in columns]
+        )
 
 
 def _records(
