@@ -1,8 +1,8 @@
 """Mode ``live``: publisher, broker, Flink and Cassandra at once, at a fixed rate; does the job keep up?
 
-Each message has 20 samples. A quarter of the rate is published first, until interpreters and compilers have done most of
-their work. Then the publisher keeps its rate whatever the job does; how far the job is behind is what is
-published less what the operator keyed by vehicle has taken. Flat means: the median of the second half is not above
+Each message has 20 samples. A quarter of the rate is published first, until interpreters and compilers have done most
+of their work. Then the publisher keeps its rate whatever the job does; how far the job is behind is what is published
+less what the operator keyed by vehicle has taken. Flat means: the median of the second half is not above
 that of the first by more than a second's worth of messages.
 """
 
