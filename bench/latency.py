@@ -2,9 +2,9 @@
 
 10,000 vehicles send one sample every 2 s, 5,000 messages a second in all. Half of that rate is published first:
 interpreters start and compilers work while it is, and what they delay is not what a service that has run for a minute
-has to work off. A sample's time is the moment at which it is due to be published; the publisher's own delay counts. One fleet's partition is read over and over; when a vehicle's
-event_time has changed, the age of the new one is a latency. So the time of the reading query and the pause between two
-are in it.
+has to work off. A sample's time is the moment at which it is due to be published; the publisher's own delay counts. One
+fleet's partition is read over and over; when a vehicle's event_time has changed, the age of the new one is a latency.
+So the time of the reading query and the pause between two are in it.
 """
 
 from __future__ import annotations
