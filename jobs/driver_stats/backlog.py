@@ -505,6 +505,8 @@ def _publish_again(s: Any) -> None:
             s["event_dirty"][axis] = 1
     if s["speeding_start"] != NONE:
         s["speeding_dirty"] = 1
+    if s["idle_start"] != NONE:
+        s["idle_dirty"] = 1
     s["trip_emitted_folds"] = -1
 
 

@@ -35,8 +35,9 @@ AXES = 4
 COUNTED_AXES = 3
 # Types of driver_event: by axis, and behind them the others that the vehicle kernel finds.
 SPEEDING_EVENT = AXES
-EVENT_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash", "speeding")
-EVENT_UNITS = ("m/s2", "m/s2", "m/s2", "m/s2", "km/h")
+IDLING_EVENT = AXES + 1
+EVENT_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash", "speeding", "idling")
+EVENT_UNITS = ("m/s2", "m/s2", "m/s2", "m/s2", "km/h", "s")
 # Of harsh events, and behind them those of speeding.
 SEVERITIES = ("low", "medium", "high", "minor", "major", "severe")
 SPEEDING_SEVERITY = 3
@@ -61,6 +62,17 @@ SPEEDING_FIELDS: list[Any] = [
     ("speeding_dirty", "i1"),
 ]
 """An open episode of speeding, as fields of a lane; a start of NONE means that there is none."""
+
+IDLE_FIELDS: list[Any] = [
+    ("idle_start", "<i8"),
+    ("idle_end", "<i8"),
+    ("idle_samples", "<i8"),
+    # where it began
+    ("idle_lat", "<f8"),
+    ("idle_lon", "<f8"),
+    ("idle_dirty", "i1"),
+]
+"""An open episode of idling, as fields of a lane; a start of NONE means that there is none."""
 
 DERIVE_FIELDS: list[Any] = [
     # the fix that the next one is compared with
@@ -143,6 +155,7 @@ LANE = np.dtype(
         # start of the last event that counts in the score
         ("counted_ms", "<i8", (COUNTED_AXES,)),
         *SPEEDING_FIELDS,
+        *IDLE_FIELDS,
         # corrections: folds taken back so far, which count in write times; rows up to corrected_to were corrected
         ("withdrawn", "<i8"),
         ("corrected_to", "<i8"),

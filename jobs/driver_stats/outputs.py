@@ -83,7 +83,7 @@ def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
 
 def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
     """The tables that the vehicle kernel fills, and the streams for the drivers' windows and hours."""
-    rules = (*(settings.harsh_rules.id for _ in range(AXES)), settings.speeding.id)
+    rules = (*(settings.harsh_rules.id for _ in range(AXES)), settings.speeding.id, settings.idle.id)
     return (
         _table(
             "vehicle_minute",

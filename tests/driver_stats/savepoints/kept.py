@@ -24,6 +24,7 @@ AS_BEFORE_4 = (
     "harsh_rules.derived.min_gap_s=0",
     "harsh_rules.derived.max_gap_s=0.001",
     "score.deduplicate_s=0",
+    "idle.event_s=0",
 )
 """Layouts before 4 knew nothing of these, so rows that began before the savepoint lack them: nothing is derived, and
 every event counts in the score."""
