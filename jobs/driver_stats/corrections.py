@@ -56,7 +56,7 @@ def difference(
         new: the run that takes its place.
         withdrawn: of the vehicle now; rows of the new run have it in their write times.
         after: trips and harsh events that begin later are void if only the old run has them, open ones included.
-            Speeding is wherever it began: before, it may not have been an event without what followed.
+            Speeding and idling are wherever they began: before, they may not have been events without what followed.
         written: events that have come since, of samples before those of the runs; see ``event_identities``.
         minutes_after: minutes that begin later are.
         not_void: minutes that are not.
@@ -79,8 +79,8 @@ def difference(
         now |= _by(new.still_open.of(kind), *names)
         for identity, row in (_by(old.still_open.of(kind), *names) | was).items():
             start = int(row["start_ms"])
-            speeding = kind == EVENTS and row["type"] == SPEEDING_EVENT
-            if identity not in now and identity not in written and (speeding or start > after):
+            episode = kind == EVENTS and row["type"] >= SPEEDING_EVENT
+            if identity not in now and identity not in written and (episode or start > after):
                 instead = [int(other["start_ms"]) for other in now.values() if other["start_ms"] <= start]
                 into.append(_void(row, start * 1000, max(instead, default=start), withdrawn))
     for row in (*found.parts, *found.minutes, *found.trips, *found.events):

@@ -17,9 +17,18 @@ from numpy.typing import NDArray
 
 from jobs.driver_stats.compiled import inlined, njit
 from jobs.driver_stats.distance import distance_um, is_standing
-from jobs.driver_stats.emit import MINUTE_MS, emit_event, emit_minute, emit_part, emit_speeding, emit_trip
+from jobs.driver_stats.emit import (
+    MINUTE_MS,
+    emit_event,
+    emit_idling,
+    emit_minute,
+    emit_part,
+    emit_speeding,
+    emit_trip,
+)
 from jobs.driver_stats.harsh import HarshRules, clear_derived, credible_kmh, derive
 from jobs.driver_stats.harsh_events import SCORED, close_event, events, quiet
+from jobs.driver_stats.idling import clear_idling, extend_idling, is_idling_event
 from jobs.driver_stats.layout import (
     ACCEL,
     ACCUMULATORS,
@@ -68,6 +77,7 @@ class Parameters(NamedTuple):
 
     max_gap_ms: int
     idle_gap_ms: int
+    idle_event_ms: int
     trip_gap_ms: int
     trip_stop_ms: int
     standing_kmh: float
@@ -154,6 +164,12 @@ def publish(p, s, key, watermark, rows):
             emit_speeding(p.speeding, s, key, rows)
         else:
             due = _earlier(due, end)
+    if s["idle_emitted"] != s["idle_samples"] and is_idling_event(p.idle_event_ms, s):
+        end = s["last_t"] + max(p.max_gap_ms, p.idle_gap_ms) + 1
+        if end <= watermark:
+            emit_idling(s, key, rows)
+        else:
+            due = _earlier(due, end)
     if s["trip_start"] != NONE and s["trip_emitted_folds"] != s["trip"][FOLDS] + s["tail"][FOLDS]:
         end = s["last_t"] + p.trip_gap_ms
         if end <= watermark:
@@ -208,6 +224,7 @@ def clear(s):
     s["last_speeding"] = 0
     clear_derived(s)
     clear_episode(s)
+    clear_idling(s)
 
 
 @inlined
@@ -239,6 +256,7 @@ def _others(p, s, driver, fleet, vehicle_class, key, rows):
                 if s["event_start"][axis] != NONE:
                     close_event(s, key, axis, rows)
             _close_episode(p, s, key, rows)
+            _close_idling(p, s, key, rows)
             if s["trip_start"] != NONE:
                 _close_trip(p, s, key, True, rows)
             for axis in range(COUNTED_AXES):
@@ -330,6 +348,10 @@ def _sample(
         severe_ms = s["speeding_ms"][EPISODE_BANDS - 1]
         extend_episode(s, t, span, distance, band, speed, limit, lat, lon)
         excessive = becomes_severe(p.speeding, s, severe_ms)
+    if kind == IDLE_MS and span > 0:
+        extend_idling(s, t, span, lat, lon)
+    elif s["idle_start"] != NONE:
+        _close_idling(p, s, key, rows)
 
     minute = t - t % MINUTE_MS
     if s["minute_start"] == minute and before >= minute:
@@ -435,6 +457,14 @@ def _close_episode(p, s, key, rows):
     if s["speeding_dirty"] != 0 and is_event(p.speeding, s):
         emit_speeding(p.speeding, s, key, rows)
     clear_episode(s)
+
+
+@njit
+def _close_idling(p, s, key, rows):
+    """The open episode of idling, if there is one, is over; it is an event if it was long enough."""
+    if s["idle_emitted"] != s["idle_samples"] and is_idling_event(p.idle_event_ms, s):
+        emit_idling(s, key, rows)
+    clear_idling(s)
 
 
 @njit

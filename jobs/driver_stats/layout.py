@@ -36,8 +36,9 @@ AXES = 4
 COUNTED_AXES = 3
 # Types of driver_event: by axis, and behind them the others that the vehicle kernel finds.
 SPEEDING_EVENT = AXES
-EVENT_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash", "speeding")
-EVENT_UNITS = ("m/s2", "m/s2", "m/s2", "m/s2", "km/h")
+IDLING_EVENT = AXES + 1
+EVENT_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash", "speeding", "idling")
+EVENT_UNITS = ("m/s2", "m/s2", "m/s2", "m/s2", "km/h", "s")
 # Of harsh events, and behind them those of speeding.
 SEVERITIES = ("low", "medium", "high", "minor", "major", "severe")
 SPEEDING_SEVERITY = 3
@@ -61,6 +62,16 @@ SPEEDING_FIELDS: list[Any] = [
     ("speeding_dirty", "i1"),
 ]
 """An open episode of speeding, as fields of a lane; ``speeding_start`` is NONE where there is none."""
+
+IDLE_FIELDS: list[Any] = [
+    ("idle_start", "<i8"),
+    ("idle_samples", "<i8"),
+    # with how many samples it was written; where it began
+    ("idle_emitted", "<i8"),
+    ("idle_lat", "<f8"),
+    ("idle_lon", "<f8"),
+]
+"""An open episode of idling, as fields of a lane; ``idle_start`` is NONE where there is none. It ends at ``last_t``."""
 
 DERIVE_FIELDS: list[Any] = [
     # the fix that the next one is compared with
@@ -135,6 +146,7 @@ LANE = np.dtype(
         ("trip_end_lon", "<f8"),
         ("event_start", "<i8", (AXES,)),
         ("speeding_start", "<i8"),
+        *IDLE_FIELDS,
         *CREDIBLE_FIELDS,
         # the sample before
         ("last_t", "<i8"),
@@ -158,7 +170,7 @@ LANE = np.dtype(
 )
 LANE_WORDS = LANE.itemsize // 8
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 # What the drivers' windows have not been told yet of past minutes (parts.py); sums without folds are none.
 HELD = np.dtype(

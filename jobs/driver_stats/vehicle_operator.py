@@ -59,6 +59,7 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
     return Parameters(
         max_gap_ms=ms(settings.sample.max_gap_s),
         idle_gap_ms=ms(settings.idle.max_gap_s),
+        idle_event_ms=ms(settings.idle.event_s),
         trip_gap_ms=ms(settings.trip.gap_s),
         trip_stop_ms=ms(settings.trip.stop_s),
         standing_kmh=settings.standing.speed_kmh,
