@@ -136,12 +136,17 @@ def _void(row: Any, start_us: int, instead_ms: int, withdrawn: int) -> Any:
 
 
 def _parts(old: NDArray[Any], new: NDArray[Any]) -> list[Any]:
-    """Old parts taken away and new ones added, by driver, fleet and minute; nothing where they are the same."""
+    """Old parts taken away and new ones added, by driver, fleet, minute and trip; nothing where they are the same."""
     found: dict[tuple[Any, ...], Any] = {}
     same: dict[tuple[Any, ...], bool] = {}
     for sign, rows in ((-1, old), (1, new)):
         for row in rows:
-            identity = (row["driver"].tobytes(), row["fleet"].tobytes(), int(row["minute_start"]))
+            identity = (
+                row["driver"].tobytes(),
+                row["fleet"].tobytes(),
+                int(row["minute_start"]),
+                int(row["trip_ms"]),
+            )
             total = found.get(identity)
             if total is None:
                 total = found[identity] = row.copy()
@@ -153,6 +158,8 @@ def _parts(old: NDArray[Any], new: NDArray[Any]) -> list[Any]:
             total["sums"][FOLDS] = folds
             if sign > 0 and not total["max_kmh"] >= row["max_kmh"]:
                 total["max_kmh"] = row["max_kmh"]
+            if sign > 0:
+                total["lat"], total["lon"] = row["lat"], row["lon"]
     kept = []
     for total in found.values():
         sums = total["sums"].copy()

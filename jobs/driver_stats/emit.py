@@ -142,6 +142,9 @@ def emit_part(s, key, rows):
         row["fleet"][w] = s["fleet"][w]
     row["minute_start"] = s["minute_start"]
     row["event_ms"] = s["minute_start"] + MINUTE_MS - 1
+    row["trip_ms"] = s["minute_trip"]
+    row["lat"] = s["minute_lat"]
+    row["lon"] = s["minute_lon"]
     for a in range(ACCUMULATORS):
         row["sums"][a] = part[a]
         s["minute"][a] += part[a]

@@ -201,6 +201,7 @@ def clear(s):
     s["last_ignition"] = -1
     s["known"] = 0
     s["minute_start"] = NONE
+    s["minute_trip"] = NONE
     s["minute_max_kmh"] = nan
     s["minute_lat"] = nan
     s["minute_lon"] = nan
@@ -328,7 +329,7 @@ def _sample(
     starts = s["trip_start"] == NONE and ignition != 0 and (p.trip_stop_ms == 0 or not standing)
     if starts:
         covers = False
-        _open_trip(s, t, lat, lon)
+        _open_trip(s, key, t, lat, lon, rows)
 
     span = gap if covers else 0
     distance = max(um, 0) if covers else 0
@@ -496,6 +497,7 @@ def _open_minute(s, key, start, rows):
     if s["minute_dirty"] != 0:
         emit_minute(s, key, rows)
     s["minute_start"] = start
+    s["minute_trip"] = s["trip_start"] if start <= s["trip_start"] < start + MINUTE_MS else NONE
     _name_minute(s)
     s["minute_max_kmh"] = math.nan
     s["minute_lat"] = math.nan
@@ -514,7 +516,10 @@ def _name_minute(s):
 
 
 @njit
-def _open_trip(s, t, lat, lon):
+def _open_trip(s, key, t, lat, lon, rows):
+    if s["minute_start"] == t - t % MINUTE_MS:
+        emit_part(s, key, rows)  # what lies before it in its minute is told apart
+        s["minute_trip"] = t
     s["trip_start"] = t
     s["trip_end"] = t
     s["trip_start_lat"] = lat

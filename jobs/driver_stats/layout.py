@@ -137,6 +137,8 @@ LANE = np.dtype(
         ("minute_start", "<i8"),
         ("minute_lat", "<f8"),
         ("minute_lon", "<f8"),
+        # start of the newest trip that began in the open minute
+        ("minute_trip", "<i8"),
         # the open trip, and its maximum since the newest seal: that may have to be taken out again
         ("trip", "<i8", (ACCUMULATORS,)),
         ("trip_max_kmh", "<f8"),
@@ -360,6 +362,10 @@ PART_ROW = np.dtype(
         *_WHO,
         ("minute_start", "<i8"),
         ("event_ms", "<i8"),
+        # since which trip of those that began in this minute; NONE: before the first of them. Where it was last
+        ("trip_ms", "<i8"),
+        ("lat", "<f8"),
+        ("lon", "<f8"),
         ("sums", "<i8", (ACCUMULATORS,)),
         ("max_kmh", "<f8"),
     ]

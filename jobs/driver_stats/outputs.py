@@ -172,4 +172,11 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
             key_prefix=UNKNOWN_DRIVER,
             event_ms="start_ms",
         ),
+        OutputSpec(
+            kind="stream",
+            name="unnamed_trip",
+            key_field="driver",
+            key_prefix=UNKNOWN_DRIVER,
+            event_ms="start_ms",
+        ),
     )

@@ -276,8 +276,8 @@ def upgraded(version: int, row: bytes) -> bytes:
 
     Version 1 had no order buffer: its vehicles begin with nothing waiting and no seam, so a backlog from before the
     savepoint can't be placed. Version 2 held no parts back. Version 3 knew no speed limits, no scores, and nothing that
-    is derived: its driving is of unknown limit, and each of its harsh events counts in the score. Version 4 knew no idling:
-    an episode that was open begins with the first sample after the savepoint.
+    is derived: its driving is of unknown limit, and each of its harsh events counts in the score. Version 4 knew no
+    idling: an episode that was open begins with the first sample after the savepoint.
 
     Raises:
         ValueError: the version is not known here.
