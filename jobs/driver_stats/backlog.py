@@ -505,6 +505,7 @@ def _publish_again(s: Any) -> None:
             s["event_dirty"][axis] = 1
     if s["speeding_start"] != NONE:
         s["speeding_dirty"] = 1
+    s["idle_emitted"] = 0
     s["trip_emitted_folds"] = -1
 
 

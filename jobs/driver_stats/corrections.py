@@ -56,7 +56,7 @@ def difference(
         new: the run that takes its place.
         withdrawn: of the vehicle now; rows of the new run have it in their write times.
         after: trips and harsh events that begin later are void if only the old run has them, open ones included.
-            Speeding is wherever it began: before, it may not have been an event without what followed.
+            Speeding and idling are wherever they began: before, they may not have been events without what followed.
         written: events that have come since, of samples before those of the runs; see ``event_identities``.
         minutes_after: minutes that begin later are.
         not_void: minutes that are not.
@@ -79,8 +79,8 @@ def difference(
         now |= _by(new.still_open.of(kind), *names)
         for identity, row in (_by(old.still_open.of(kind), *names) | was).items():
             start = int(row["start_ms"])
-            speeding = kind == EVENTS and row["type"] == SPEEDING_EVENT
-            if identity not in now and identity not in written and (speeding or start > after):
+            episode = kind == EVENTS and row["type"] >= SPEEDING_EVENT
+            if identity not in now and identity not in written and (episode or start > after):
                 instead = [int(other["start_ms"]) for other in now.values() if other["start_ms"] <= start]
                 into.append(_void(row, start * 1000, max(instead, default=start), withdrawn))
     for row in (*found.parts, *found.minutes, *found.trips, *found.events):
@@ -136,12 +136,17 @@ def _void(row: Any, start_us: int, instead_ms: int, withdrawn: int) -> Any:
 
 
 def _parts(old: NDArray[Any], new: NDArray[Any]) -> list[Any]:
-    """Old parts taken away and new ones added, by driver, fleet and minute; nothing where they are the same."""
+    """Old parts taken away and new ones added, by driver, fleet, minute and trip; nothing where they are the same."""
     found: dict[tuple[Any, ...], Any] = {}
     same: dict[tuple[Any, ...], bool] = {}
     for sign, rows in ((-1, old), (1, new)):
         for row in rows:
-            identity = (row["driver"].tobytes(), row["fleet"].tobytes(), int(row["minute_start"]))
+            identity = (
+                row["driver"].tobytes(),
+                row["fleet"].tobytes(),
+                int(row["minute_start"]),
+                int(row["trip_ms"]),
+            )
             total = found.get(identity)
             if total is None:
                 total = found[identity] = row.copy()
@@ -153,6 +158,8 @@ def _parts(old: NDArray[Any], new: NDArray[Any]) -> list[Any]:
             total["sums"][FOLDS] = folds
             if sign > 0 and not total["max_kmh"] >= row["max_kmh"]:
                 total["max_kmh"] = row["max_kmh"]
+            if sign > 0:
+                total["lat"], total["lon"] = row["lat"], row["lon"]
     kept = []
     for total in found.values():
         sums = total["sums"].copy()

@@ -61,9 +61,15 @@ class Standing(Frozen):
 
 
 class Idle(Frozen):
-    """Up to which gap the time between two standing samples counts as standing."""
+    """Up to which gap the time between two standing samples counts as standing, and from when on idling is an event."""
 
     max_gap_s: Annotated[float, Field(ge=0, le=3600)]
+    event_s: NotNegative
+
+    @property
+    def id(self) -> str:
+        """What its events name as their rule."""
+        return f"idle_{self.event_s:g}s"
 
 
 class Trip(Frozen):

@@ -40,6 +40,65 @@ FAST = {"speed": 60.0, "speed_limit": 50}
 OK = {"speed": 50.0, "speed_limit": 50}
 
 
+ON = {"speed": 0.0, "ignition": True}
+OFF = {"speed": 0.0, "ignition": False}
+
+
+class TestIdling:
+    """An event of five minutes; its parameter is idle.event_s."""
+
+    def test_it_says_from_when_to_when_and_where(self):
+        at = {"lat": 52.0, "lon": 13.0}
+        samples = seconds(
+            (10, OK), (1, {**ON}), (1, {**ON, **at}), (358, {**ON, "lat": 53.0, "lon": 13.0}), (10, OK)
+        )
+        (event,) = events(samples)
+        assert (event["type"], event["severity"], event["n_samples"]) == ("idling", None, 360)
+        assert (event["start_ms"], event["end_ms"]) == (T0 + 9_000, T0 + 369_000)
+        assert (event["peak"], event["duration_s"]) == (360, 360)
+        assert (event["lat"], event["lon"], event["speed_kmh"]) == (52, 13, None)
+
+    @pytest.mark.parametrize(("count", "found"), [(299, 0), (300, 1)])
+    def test_it_lasts_five_minutes_at_least(self, count, found):
+        samples = seconds((10, OK), (count, ON), (10, OK))
+        assert len(events(samples)) == found
+        assert events(samples, "idle.event_s=0") == []
+
+    @pytest.mark.parametrize("between", [OFF, OK, {"speed": 0.0, "t": 201_000}], ids=["off", "drives", "gap"])
+    def test_what_is_no_idling_ends_it(self, between):
+        """Two stretches that are long enough together only."""
+        first, second = seconds((10, OK), (200, ON)), seconds((200, ON), (10, OK), start=T0 + 500_000)
+        at = between.get("t", 1000)
+        assert events([*first, {**between, "t": T0 + 209_000 + at}, *second]) == []
+
+    def test_an_unknown_ignition_counts_as_on_and_gaps_up_to_200_s_as_standing(self):
+        samples = [
+            {"t": T0 + t * 1000, "speed": speed}
+            for t, speed in ((0, 50), (1, 0), (151, 0), (351, 0), (352, 50))
+        ]
+        (event,) = events(samples)
+        assert (event["start_ms"] - T0, event["end_ms"] - T0) == (0, 351_000)
+
+    def test_the_end_of_a_trip_does_not_end_it_but_another_driver_does(self):
+        long = seconds((10, OK), (900, ON), (10, OK))
+        assert [row["peak"] for row in events(long, "trip.stop_s=60")] == [900]
+        messages = [*cut_into(long[:400], 7, driver_id="anna"), *cut_into(long[400:], 7, driver_id="ben")]
+        rows = run(messages)["driver_event"].values()
+        assert sorted((row["driver"], row["peak"]) for row in rows) == [("anna", 390), ("ben", 510)]
+
+    def test_an_open_one_is_published_by_its_timer_and_goes_on(self):
+        harness = VehicleHarness()
+        samples = seconds((10, OK), (700, ON), (10, OK))
+        first, second = samples[:400], samples[400:]
+        harness.feed(list(cut_into(first, 400)))
+        harness.advance(T0 + 700_000)
+        assert [row["peak"] for row in harness.rows["driver_event"]] == [390]
+        harness.feed([{**message, "seq": 9} for message in cut_into(second, 400)])
+        harness.advance()
+        (event,) = harness.tables()["driver_event"].values()
+        assert (event["start_ms"], event["peak"]) == (T0 + 9_000, 700)
+
+
 class TestSpeeding:
     def test_an_episode_of_a_minute_is_an_event_with_its_excess(self):
         at = {"lat": 52.0, "lon": 13.0}
