@@ -34,6 +34,7 @@ _FILES = (
     "drive_minutes.py",
     "order.py",
     "present.py",
+    "road_cells.py",
 )
 
 

@@ -19,12 +19,14 @@ import numpy as np
 from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
+from connectors.reference import Place, ReferenceTable, RefusedRow
 from connectors.rows_in_memory import Newest, Row, TableRows, stream_key, timestamp
 from jobs.driver_stats import unnamed, unnamed_events
 from jobs.driver_stats.attribution import Logins, driver_of, with_login
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.oracle_drivers import DriverWindows
 from jobs.driver_stats.outputs import event_rules, outputs
+from jobs.driver_stats.road_limits import references_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.log_lines import Line, log_lines, reject_row
@@ -49,6 +51,7 @@ class Log:
         messages, copies: how many there were in all, and how many of these were copies.
         samples: of the accepted messages without copies.
         logins: of each vehicle, where log-ins are read.
+        references: the tables of reference data, by name.
     """
 
     vehicles: dict[str, list[Decoded]] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class Log:
     copies: int = 0
     samples: int = 0
     logins: dict[str, Logins] = field(default_factory=dict)
+    references: dict[str, ReferenceTable] = field(default_factory=dict)
 
 
 def oracle_tables(
@@ -93,13 +97,22 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
     spec = message_spec(settings)
     decoder, scan = MessageDecoder(spec), KeyScan(spec.id_field)
     seen: set[tuple[str, int, int]] = set()
-    log = Log()
+    log = Log(references={each.name: ReferenceTable(each) for each in references_of(settings)})
+    tables_by_schema = {each.reference.schema: each for each in log.references.values()}
+    has_others = settings.assignments.enabled or bool(log.references)
     for line in lines:
         log.messages += 1
         if progress and log.messages % 1000 == 0:
             progress("messages", log.messages, None)
-        if settings.assignments.enabled and KeyScan("schema").key(line.body) == unnamed.SCHEMA:
+        schema = KeyScan("schema").key(line.body) if has_others else SCHEMA
+        if settings.assignments.enabled and schema == unnamed.SCHEMA:
             _log_in(log, line, scan.key(line.body))
+            continue
+        if schema in tables_by_schema:
+            try:
+                tables_by_schema[schema].put(line.body, Place(0, line.source, line.number))
+            except RefusedRow as refused:
+                log.rejects.append(reject_row(line, str(refused)))
             continue
         try:
             decoded = decoder.decode(line.body, scan.key(line.body), offset=line.number)
@@ -205,6 +218,7 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
     drivers = DriverWindows(settings)
     operator = VehicleOperator()
     operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
+    operator.refer(log.references)
     vehicles = len(log.vehicles)
     while log.vehicles:
         vehicle_id = next(iter(log.vehicles))
