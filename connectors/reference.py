@@ -36,6 +36,9 @@ class Place(NamedTuple):
     offset: int = 0
 
 
+NOWHERE = Place()
+
+
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
     """A row: what it says of its key from ``valid_from`` to before ``valid_to``; values None: it is withdrawn."""
@@ -84,7 +87,7 @@ class ReferenceTable:
         """The keys."""
         return iter(self._rows)
 
-    def put(self, body: bytes, place: Place = Place()) -> ReferenceRow | None:
+    def put(self, body: bytes, place: Place = NOWHERE) -> ReferenceRow | None:
         """Takes a row as it came.
 
         Args:

@@ -33,7 +33,10 @@ class Direction(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Cells in the order of their numbers; those of cell c are the directions first_direction[c] to [c + 1], and so on."""
+    """Cells in the order of their numbers.
+
+    Directions ``first_direction[c]`` to before ``[c + 1]`` are those of cell c, and steps go with directions alike.
+    """
 
     numbers: NDArray[Any]
     first_direction: NDArray[Any]
@@ -75,7 +78,9 @@ def direction(
 def cells(known: Iterable[tuple[int, Sequence[Direction]]]) -> Cells:
     """The arrays of some cells, given by number with their directions."""
     ordered = sorted(known)
-    directions = [each for _, of in ordered for each in sorted(of, key=lambda one: (one.span, one.heading_from))]
+    directions = [
+        each for _, of in ordered for each in sorted(of, key=lambda one: (one.span, one.heading_from))
+    ]
     return Cells(
         np.array([each for each, _ in ordered], np.int64),
         np.cumsum([0, *(len(of) for _, of in ordered)], dtype=np.int64),

@@ -13,8 +13,8 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
  * gets and that may change while the job runs.
  *
  * <p>At each start, the one after a failure included, it first reads what the reference logs hold
- * at that moment to their end: no record is judged before. A row that comes later counts for what is
- * judged after it. The rows are in broadcast state, so they outlive what the logs keep, and a
+ * at that moment to their end: no record is judged before. A row that comes later counts for what
+ * is judged after it. The rows are in broadcast state, so they outlive what the logs keep, and a
  * snapshot of {@link ColumnarKeyedProcess} can be gone on from.
  *
  * <p>Time is the records' alone: the second input has none, see {@link ReferenceInput}.
@@ -46,8 +46,7 @@ public final class ColumnarBroadcastProcess extends ColumnarOperator
     // Every subtask gets every row, and one of them tells which ones it cannot use.
     tellsRejects = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask() == 0;
     references =
-        new References(
-            getOperatorStateBackend().getBroadcastState(References.STATE), function());
+        new References(getOperatorStateBackend().getBroadcastState(References.STATE), function());
     references.restore();
     for (Map.Entry<String, StoredLog> log : logs.entrySet()) {
       references.read(log.getKey(), log.getValue());

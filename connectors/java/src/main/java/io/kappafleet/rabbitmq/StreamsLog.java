@@ -3,6 +3,7 @@ package io.kappafleet.rabbitmq;
 import com.rabbitmq.stream.Consumer;
 import com.rabbitmq.stream.ConsumerFlowStrategy;
 import com.rabbitmq.stream.Environment;
+import com.rabbitmq.stream.MessageHandler;
 import com.rabbitmq.stream.OffsetSpecification;
 import io.kappafleet.record.LogRecord;
 import io.kappafleet.record.StoredLog;
@@ -59,52 +60,51 @@ public record StreamsLog(BrokerAddress broker, String prefix) implements StoredL
       long last,
       java.util.function.Consumer<Tuple5<String, byte[], String, Long, Long>> each)
       throws IOException, InterruptedException {
-    // Bounded by the chunks that the client's flow control lets come.
-    BlockingQueue<Tuple5<String, byte[], String, Long, Long>> received =
-        new LinkedBlockingQueue<>();
+    // Holds the chunks that the client may have at once: the next one comes as these are taken.
+    BlockingQueue<Received> received = new LinkedBlockingQueue<>();
     MessageReader reader = new MessageReader("");
     Consumer consumer =
         environment.consumerBuilder().stream(stream)
             .offset(OffsetSpecification.first())
             .noTrackingStrategy()
             .flow()
-            .strategy(ConsumerFlowStrategy.creditOnChunkArrival())
+            .strategy(ConsumerFlowStrategy.creditWhenHalfMessagesProcessed())
             .builder()
             .messageHandler(
                 (context, message) ->
                     received.add(
-                        record(
-                            reader,
-                            (MessageBytes) message,
-                            stream,
-                            context.offset(),
-                            context.timestamp())))
+                        new Received(record(reader, (MessageBytes) message, stream, context), context)))
             .build();
     try {
       for (long read = -1; read < last; ) {
-        Tuple5<String, byte[], String, Long, Long> next =
-            received.poll(PATIENCE_S, TimeUnit.SECONDS);
+        Received next = received.poll(PATIENCE_S, TimeUnit.SECONDS);
         if (next == null) {
           throw new IOException(
               "stream %s delivered nothing within %d s after offset %d, and ends at %d"
                   .formatted(stream, PATIENCE_S, read, last));
         }
-        if (next.f3 > read && next.f3 <= last) { // else a lost link brought it again
-          each.accept(next);
+        long offset = next.record().f3;
+        if (offset > read && offset <= last) { // else a lost link brought it again
+          each.accept(next.record());
         }
-        read = Math.max(read, next.f3);
+        read = Math.max(read, offset);
+        next.context().processed();
       }
     } finally {
       consumer.close();
     }
   }
 
+  /** A message, and whom to tell that it was taken. */
+  private record Received(
+      Tuple5<String, byte[], String, Long, Long> record, MessageHandler.Context context) {}
+
   private static Tuple5<String, byte[], String, Long, Long> record(
-      MessageReader reader, MessageBytes message, String stream, long offset, long arrivalMs) {
+      MessageReader reader, MessageBytes message, String stream, MessageHandler.Context context) {
     byte[] bytes = new byte[message.length];
     message.copyTo(bytes, 0);
     LogMessage found = new LogMessage();
     reader.read(bytes, 0, bytes.length, found);
-    return LogRecord.of("", found.body, stream, offset, arrivalMs);
+    return LogRecord.of("", found.body, stream, context.offset(), context.timestamp());
   }
 }
