@@ -127,6 +127,12 @@ class Assignments(Frozen):
     enabled: bool
 
 
+class RoadLimits(Frozen):
+    """Whether limits of roads are read."""
+
+    enabled: bool
+
+
 class Message(Frozen):
     """Bounds of a message."""
 
@@ -171,6 +177,7 @@ class Settings(Frozen):
     message: Message
     batch: Batch
     assignments: Assignments
+    road_limits: RoadLimits
     attribution: AttributionRules = Field(default_factory=attribution)
     local_time: LocalTime = Field(default_factory=local_time)
     hours: HoursClasses = Field(default_factory=hours_classes)
