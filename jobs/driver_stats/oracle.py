@@ -8,7 +8,6 @@ state, timers, recovery and the way to the tables.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,36 +18,23 @@ from typing import Any, TypeAlias, cast
 from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
-from connectors.rows_in_memory import Newest, Row, TableRows, day, stream_key, timestamp
+from connectors.rows_in_memory import Newest, Row, TableRows, stream_key, timestamp
 from jobs.driver_stats import windows
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.outputs import outputs
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
-from kappafleet.messages import line_files, numbered_lines
+from jobs.log_lines import Line, log_lines, reject_row
 from schemas.messages import message
 from schemas.tables import Table, tables
 
 JOB = "driver_stats"
-MAX_LINE_BYTES = 16 * 1024 * 1024
-"""Of a longer line the file source reads only so many bytes."""
-
-REJECT_BODY_BYTES = 64 * 1024
 BATCH_MESSAGES = 1000
 
 Tables: TypeAlias = dict[str, dict[tuple[Any, ...], Row]]
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Is told what is being counted, how many there have been, and how many there will be if that is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One message and where it stands: the name of its file, and its number there from 1."""
-
-    body: bytes
-    source: str
-    number: int
 
 
 @dataclass(slots=True)
@@ -98,17 +84,6 @@ def oracle_settings(overrides: Sequence[str]) -> Settings:
     return Settings.load([*overrides, *in_order])
 
 
-def log_lines(log: Path | Iterable[Path | bytes]) -> Iterator[Line]:
-    """The messages in the order of the log; lines that are given as such have no source."""
-    for index, item in enumerate([log] if isinstance(log, Path) else log, 1):
-        if isinstance(item, bytes):
-            yield Line(item, "", index)
-        else:
-            for file in line_files(item):
-                for number, body in numbered_lines(file):
-                    yield Line(body[:MAX_LINE_BYTES], file.name, number)
-
-
 def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = None) -> Log:
     """Decodes the messages; of those with the same vehicle, seq and first time only the first one counts."""
     spec = message_spec(settings)
@@ -136,20 +111,6 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
     if progress:
         progress("messages", log.messages, log.messages)
     return log
-
-
-def reject_row(line: Line, reason: str, arrival_ms: int = 0) -> Row:
-    """The row of a refused message."""
-    return {
-        "day": day(arrival_ms),
-        "source": line.source,
-        "received_at": timestamp(arrival_ms),
-        "offset": line.number,
-        "reason": reason,
-        "body": "0x" + line.body[:REJECT_BODY_BYTES].hex(),
-        "length": len(line.body),
-        "sha256": hashlib.sha256(line.body).hexdigest(),
-    }
 
 
 def in_order(messages: Sequence[Decoded]) -> list[Decoded]:
