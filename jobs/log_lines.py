@@ -1,4 +1,4 @@
-"""Messages of a log in files, as the oracles of all jobs read them: lines with their place, and refused ones as rows."""
+"""Messages of a log in files, as the oracles of all jobs read them: lines with their place, refused ones as rows."""
 
 from __future__ import annotations
 
