@@ -70,7 +70,11 @@ class Limits(Frozen):
         for span in (self.fail, self.suspect):
             if span is not None and span[0] > span[1]:
                 raise ValueError("a span is [least, largest]")
-        if self.fail and self.suspect and not self.fail[0] <= self.suspect[0] <= self.suspect[1] <= self.fail[1]:
+        if (
+            self.fail
+            and self.suspect
+            and not self.fail[0] <= self.suspect[0] <= self.suspect[1] <= self.fail[1]
+        ):
             raise ValueError("suspect must lie within fail")
         return self
 
@@ -86,8 +90,8 @@ class Model(Frozen):
     """
 
     expected_interval_s: Positive | None = None
-    failure_codes: dict[Quantity, tuple[float, ...]] = {}
-    limits: dict[Quantity, Limits] = {}
+    failure_codes: dict[Quantity, tuple[float, ...]] = Field(default_factory=dict)
+    limits: dict[Quantity, Limits] = Field(default_factory=dict)
     correction: Literal["purpleair_barkjohn", "purpleair_fasm"] | None = None
 
 
@@ -113,7 +117,11 @@ class Quality(RuleSet):
         """The tests of one quantity of one model."""
         common = self.limits.get(quantity, Limits())
         own = self.models[model].limits.get(quantity) if model in self.models else None
-        return common.model_copy(update={name: getattr(own, name) for name in own.model_fields_set}) if own else common
+        return (
+            common.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+            if own
+            else common
+        )
 
     def interval_of(self, model: str | None) -> float:
         """Expected seconds between two readings."""

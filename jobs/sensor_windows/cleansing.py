@@ -133,7 +133,11 @@ def compiled_rules(quality: Quality) -> Rules:
                 row[RATE_SUSPECT : RATE_FAIL + 1] = _numbers(tests.rate_per_s.suspect, tests.rate_per_s.fail)
             if tests.flat_line is not None:
                 suspect_s, fail_s = _numbers(tests.flat_line.suspect_s, tests.flat_line.fail_s)
-                row[FLAT_TOLERANCE : FLAT_FAIL_MS + 1] = tests.flat_line.tolerance, suspect_s * 1000, fail_s * 1000
+                row[FLAT_TOLERANCE : FLAT_FAIL_MS + 1] = (
+                    tests.flat_line.tolerance,
+                    suspect_s * 1000,
+                    fail_s * 1000,
+                )
             if (attenuated := tests.attenuated) is not None:
                 room = max(room, attenuated.max_obs)
                 row[ATTENUATED_MS : ATTENUATED_MIN_OBS + 1] = (
@@ -207,7 +211,10 @@ def failed_names(failed: int) -> tuple[str, ...]:
 
 def njit(function: Any) -> Any:
     """Compiles on first use; the code may change the arrays it is given and make none."""
-    return numba.njit(cache=True, nogil=True, _nrt=False)(function)
+    return numba.njit(**_OPTIONS)(function)
+
+
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
 
 
 @njit
@@ -299,7 +306,7 @@ def flush(states: Any, before_ms: int, judged: Any) -> int:
 
 
 @njit
-def _row(p: Any, s: Any, t: int, x: float, key: int, quantity: int, judged: Any, made: int) -> int:
+def _row(p: Any, s: Any, t: int, x: float, key: int, quantity: int, judged: Any, made: int) -> Any:
     flags = _by_itself(p, x)
     if s["known"] and t <= s["last_t"]:
         if t == s["last_t"]:
@@ -356,18 +363,18 @@ def _begin(s: Any, t: int) -> None:
 
 
 @njit
-def _release(s: Any, spike: int, key: int, quantity: int, judged: Any, made: int) -> int:
+def _release(s: Any, spike: int, key: int, quantity: int, judged: Any, made: int) -> Any:
     s["waiting"] = 0
     flags = s["waiting_flags"] | spike << 4 * SPIKE
     return _tell(s["last_t"], s["waiting_x"], flags, key, quantity, judged, made)
 
 
 @njit
-def _tell(t: int, x: float, flags: int, key: int, quantity: int, judged: Any, made: int) -> int:
+def _tell(t: int, x: float, flags: int, key: int, quantity: int, judged: Any, made: int) -> Any:
     flag, failed = 0, 0
     for test in range(ORDER + 1):
         each = flags >> 4 * test & 15
-        if each == SUSPECT or each == FAIL:  # noqa: PLR1714
+        if each in (SUSPECT, FAIL):
             failed |= 1 << test
         flag = worst(flag, each)
     row = judged[made]
@@ -382,7 +389,7 @@ def _tell(t: int, x: float, flags: int, key: int, quantity: int, judged: Any, ma
 
 
 @njit
-def _by_itself(p: Any, x: float) -> int:
+def _by_itself(p: Any, x: float) -> Any:
     """The flags of the tests that need nothing but the value; without any test its presence still is one."""
     if not math.isfinite(x):
         return MISSING << 4 * RANGE
@@ -412,7 +419,7 @@ def _over(value: float, suspect: float, fail: float) -> int:
 
 
 @njit
-def _spike(p: Any, before: float, x: float, after: float) -> int:
+def _spike(p: Any, before: float, x: float, after: float) -> Any:
     if math.isnan(before) or math.isnan(x) or math.isnan(after):
         return NOT_EVALUATED
     if p[SPIKE_DIFFERENTIAL] == 1:
@@ -424,7 +431,7 @@ def _spike(p: Any, before: float, x: float, after: float) -> int:
 
 
 @njit
-def _rate(p: Any, s: Any, t: int, x: float) -> int:
+def _rate(p: Any, s: Any, t: int, x: float) -> Any:
     if math.isnan(x):
         return NOT_EVALUATED
     if math.isnan(s["last_x"]):
@@ -433,7 +440,7 @@ def _rate(p: Any, s: Any, t: int, x: float) -> int:
 
 
 @njit
-def _flat(p: Any, s: Any, t: int, x: float) -> int:
+def _flat(p: Any, s: Any, t: int, x: float) -> Any:
     if math.isnan(x):
         return NOT_EVALUATED
     s["lows"] = _push(s["low_t"], s["low_x"], s["lows"], t, x, 1.0)
@@ -457,7 +464,7 @@ def _flat(p: Any, s: Any, t: int, x: float) -> int:
 
 
 @njit
-def _push(times: Any, values: Any, n: int, t: int, x: float, sign: float) -> int:
+def _push(times: Any, values: Any, n: int, t: int, x: float, sign: float) -> Any:
     """Adds a value to a queue of lows (sign 1) or highs (-1), which holds what may still become the lowest."""
     while n > 0 and sign * values[n - 1] >= sign * x:
         n -= 1
@@ -477,7 +484,7 @@ def _push(times: Any, values: Any, n: int, t: int, x: float, sign: float) -> int
 
 
 @njit
-def _drop(times: Any, values: Any, n: int, until: int) -> int:
+def _drop(times: Any, values: Any, n: int, until: int) -> Any:
     """Takes the values up to a time off the front of a queue."""
     gone = 0
     while gone < n and times[gone] <= until:
@@ -490,7 +497,7 @@ def _drop(times: Any, values: Any, n: int, until: int) -> int:
 
 
 @njit
-def _attenuated(p: Any, s: Any, t: int, x: float) -> int:
+def _attenuated(p: Any, s: Any, t: int, x: float) -> Any:
     if math.isnan(x):
         return NOT_EVALUATED
     times, values = s["ring_t"], s["ring_x"]

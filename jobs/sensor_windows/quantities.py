@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-QUANTITIES = ("pm2_5", "pm10", "no2", "o3", "so2", "co", "temperature", "humidity", "pressure")
+from conf.quality import Quantity
+
+QUANTITIES: tuple[Quantity, ...] = (
+    "pm2_5",
+    "pm10",
+    "no2",
+    "o3",
+    "so2",
+    "co",
+    "temperature",
+    "humidity",
+    "pressure",
+)
 """Names as in the message; the place of a name is its index everywhere (``QUANTITIES.index``)."""
 
 UNITS = ("µg/m³", "µg/m³", "µg/m³", "µg/m³", "µg/m³", "mg/m³", "°C", "%", "hPa")
