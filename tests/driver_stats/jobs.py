@@ -32,19 +32,20 @@ Rows = dict[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True)
 class FileJob:
-    """One run of driver_stats: messages in ``source``, tables into ``folder``."""
+    """One run of a job: messages in ``source``, tables into ``folder``."""
 
     source: Path
     folder: Path
     overrides: Sequence[str] = ()
     parallelism: int = 1
+    job: str = "driver_stats"
 
 
 def run_jobs(jobs: Iterable[FileJob]) -> None:
     """Runs them one after the other; fails with the process' output."""
     given = [
         {
-            "job": "driver_stats",
+            "job": job.job,
             "source": f"file:{job.source}",
             "sink": f"file:{job.folder}",
             "overrides": list(job.overrides),
@@ -64,9 +65,9 @@ def run_jobs(jobs: Iterable[FileJob]) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
 
 
-def read_tables(folder: Path) -> dict[str, Rows]:
+def read_tables(folder: Path, job: str = "driver_stats") -> dict[str, Rows]:
     """The value of each primary key in each table: its last line."""
-    return {table.name: read_table(folder, table) for table in tables("driver_stats")}
+    return {table.name: read_table(folder, table) for table in tables(job)}
 
 
 def read_table(folder: Path, table: Table) -> Rows:
