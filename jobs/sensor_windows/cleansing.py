@@ -15,8 +15,8 @@ differences, each with a test of its name in tests/sensor_windows/test_qartod_di
 * **flat line of many steps**: of a run's values that only rise (or only fall) at most STEPS are kept apart; more, and
   it may count as not flat, never the other way round.
 * **attenuated signal by period**: with a period, and a least number of readings; with more readings in the period than
-  there is room for it is not evaluated. Missing values in the period are left out; ioos_qc does so for ``std``, but does
-  not evaluate a ``range`` then.
+  there is room for it is not evaluated. Missing values in the period are left out; ioos_qc does so for ``std``, but
+  does not evaluate a ``range`` then.
 * **order**: a row at the time of the newest one is a copy and dropped; one before it is judged by code and range only.
 
 Compiled by Numba and the same without it. All that is compiled is in this file, because Numba's cache looks at the
