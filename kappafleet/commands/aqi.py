@@ -36,9 +36,10 @@ def aqi(
     """One concentration per line on stdin, in the standard's unit; one index per line on stdout.
 
     US AQI (epa-*): µg/m³ of pm2_5 and pm10, ppb of no2 and so2, ppm of o3, o3_1h and co; the concentration is cut to
-    the table's decimals, the index rounded half up; below 0 counts as 0; above 500 the last band goes on. European index
-    (eaqi-*): µg/m³; the band, from 1 (good) to 6 (extremely poor); an upper edge belongs to the band below. An empty
-    line stands for no concentration, and for no index: that of o3 ends at 0.200 ppm, that of o3_1h begins at 0.125.
+    the table's decimals, the index rounded half up; below 0 counts as 0; above 500 the last band goes on. European
+    index (eaqi-*): µg/m³; the band, from 1 (good) to 6 (extremely poor); an upper edge belongs to the band below. An
+    empty line stands for no concentration, and for no index: that of o3 ends at 0.200 ppm, that of o3_1h begins at
+    0.125.
 
     Exit code 2: a line that is no number, or a standard or pollutant that there is not.
     """
