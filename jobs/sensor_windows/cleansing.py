@@ -9,14 +9,14 @@ differences, each with a test of its name in tests/sensor_windows/test_qartod_di
 
 * **device codes are no readings**: a failure code fails, and is a missing neighbour to the tests of others.
 * **gap**: after a silence of more than ``max_gap_s`` nothing is compared with what was before.
-* **rate after a missing value**: there is nothing to compare with, so it is good; ioos_qc 3 compares with 0 then.
 * **rate in milliseconds**: ioos_qc cuts the time between rows to whole seconds.
 * **flat line by time**: a run lasts as long as its times say; ioos_qc counts rows of the median interval. A period that
   is no multiple of the interval is over with the first row at or after its end, and a run has at least 3 values.
 * **flat line of many steps**: of a run's values that only rise (or only fall) at most STEPS are kept apart; more, and
   it may count as not flat, never the other way round.
 * **attenuated signal by period**: with a period, and a least number of readings; with more readings in the period than
-  there is room for it is not evaluated.
+  there is room for it is not evaluated. Missing values in the period are left out; ioos_qc does so for ``std``, but
+  does not evaluate a ``range`` then.
 * **order**: a row at the time of the newest one is a copy and dropped; one before it is judged by code and range only.
 
 Compiled by Numba and the same without it. All that is compiled is in this file, because Numba's cache looks at the
@@ -537,18 +537,34 @@ def _attenuated(p: Any, s: Any, t: int, x: float) -> Any:
     return SUSPECT if size < p[ATTENUATED_SUSPECT] else GOOD
 
 
+@njit
+def _series(p: Any, s: Any, t: Any, x: Any, quantity: int, judged: Any) -> int:
+    made = 0
+    for i in range(len(t)):
+        made = _row(p, s, t[i], x[i], 0, quantity, judged, made)
+    if s["waiting"]:
+        made = _release(s, NOT_EVALUATED, 0, quantity, judged, made)
+    return made
+
+
 def judged_series(
     rules: Rules, quantity: str, t: Iterable[int], x: Iterable[float], model: str | None = None
 ) -> NDArray[np.void]:
-    """Judges a whole series of one quantity, for oracles and tests: JUDGED rows in the order of their times."""
-    times = np.fromiter(t, np.int64)
-    place = QUANTITIES.index(quantity)
-    values = np.fromiter(x, np.float64)
+    """Judges a whole series of one quantity, for oracles and tests.
+
+    Args:
+        rules: of all quantities.
+        quantity: one of QUANTITIES.
+        t: epoch ms.
+        x: as many values; NaN: missing.
+        model: the sensor's model.
+
+    Returns:
+        JUDGED rows, in the order of their times if ``t`` is.
+    """
+    times, values = np.fromiter(t, np.int64), np.fromiter(x, np.float64)
+    place = [str(each) for each in QUANTITIES].index(quantity)
     judged = np.zeros(2 * len(times) + 1, JUDGED)
-    state = rules.states(1)
-    made = 0
-    p = rules.limits[rules.code_of(model), place]
-    for when, value in zip(times, values, strict=True):
-        made = _row(p, state[0, place], when, value, 0, place, judged, made)
-    made += flush(state, 2**62, judged[made:])
+    p, s = rules.limits[rules.code_of(model), place], rules.states(1)[0, place]
+    made = _series(p, s, times, values, place, judged)
     return judged[:made]
