@@ -57,7 +57,7 @@ class ByCell(KeyedProcessFunction):  # type: ignore[misc]
 class CellHours(KeyedProcessFunction):  # type: ignore[misc]
     """Compares the sensors of a cell, hour by hour.
 
-    State by hour: how often the hour was written, whether it changed since, and its means.
+    State by hour: how often it was written, and its means; and which hours have changed since they were written.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -68,8 +68,9 @@ class CellHours(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Opens the state of a cell."""
-        self._hours = runtime_context.get_map_state(
-            MapStateDescriptor("hours", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
+        self._hours, self._changed = (
+            runtime_context.get_map_state(MapStateDescriptor(name, Types.LONG(), Types.PICKLED_BYTE_ARRAY()))
+            for name in ("hours", "changed")
         )
         spec = table(JOB, "cell_hour")
         self._columns = [column.name for column in spec.columns]
@@ -83,9 +84,10 @@ class CellHours(KeyedProcessFunction):  # type: ignore[misc]
         end = mean.start + HOUR_MS - 1
         if self._keep_ms is not None and end + self._keep_ms <= watermark:
             return ()
-        written, _, means = self._hours.get(mean.start) or (0, False, {})
+        written, means = self._hours.get(mean.start) or (0, {})
         if fold(means, mean):
-            self._hours.put(mean.start, (written, True, means))
+            self._hours.put(mean.start, (written, means))
+            self._changed.put(mean.start, True)
             service.register_event_time_timer(max(end, watermark + 1))
             if not written and self._keep_ms is not None:
                 service.register_event_time_timer(end + self._keep_ms)
@@ -95,14 +97,16 @@ class CellHours(KeyedProcessFunction):  # type: ignore[misc]
         """Writes the hours that changed, and forgets the old ones."""
         cell = ctx.get_current_key()
         watermark = ctx.timer_service().current_watermark()
-        for start in list(self._hours.keys()):
-            end = start + HOUR_MS - 1
-            written, changed, means = self._hours.get(start)
-            if changed and end <= watermark:
+        for start in list(self._changed.keys()):
+            if start + HOUR_MS - 1 <= watermark:
+                written, means = self._hours.get(start)
                 yield from self._frames(cell, means, written)
-                self._hours.put(start, (written + 1, False, means))
-            if self._keep_ms is not None and end + self._keep_ms <= watermark:
-                self._hours.remove(start)
+                self._hours.put(start, (written + 1, means))
+                self._changed.remove(start)
+        if self._keep_ms is not None:
+            old = timestamp - self._keep_ms - HOUR_MS + 1
+            if old % HOUR_MS == 0:
+                self._hours.remove(old)
 
     def _frames(self, cell: str, means: Means, revision: int) -> Iterator[bytes]:
         now_ms = time.time_ns() // 1_000_000

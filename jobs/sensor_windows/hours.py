@@ -83,7 +83,11 @@ def fill_hours(rows: Any, at: NDArray[np.int64], means: Floats) -> None:
             if column[which] == NO_INDEX:
                 row["index_value"] = NO_SUB
                 continue
-            names = [each for each, index in zip(rules.pollutants, column.tolist(), strict=True) if index != NO_INDEX]
+            names = [
+                each
+                for each, index in zip(rules.pollutants, column.tolist(), strict=True)
+                if index != NO_INDEX
+            ]
             row["index_value"] = column[which]
             row["category"] = category_of(name, int(column[which])).encode()
             row["responsible"] = names[names.index(tuple(rules.pollutants)[which])].encode()

@@ -1,4 +1,4 @@
-"""Does a sensor agree with its neighbours? The hourly means of one cell, each beside the median of the others. Pure Python."""
+"""Does a sensor agree with its neighbours? Hourly means of one cell, each beside the median of the others. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the tables of sensor_windows must be: message lines read in plain Python, every window worked out from its readings.
+"""What the tables of sensor_windows must be: lines read in plain Python, every window worked out from its readings.
 
-Shared with the job are the rules of single readings and hours (cleansing of one series, the index of one hour, dew point)
-and the decoder's rules; nothing of its state, its sums, or what it does when.
+Shared with the job are the rules of single readings and hours (cleansing of one series, the index of a concentration,
+dew point) and the decoder's rules; nothing of its state, its sums, or what it does when.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Row, day, timestamp
 from jobs.log_lines import log_lines, reject_row
 from jobs.sensor_windows.air_quality import PM, STANDARDS, category_of, index_of, nowcast, standard
-from jobs.sensor_windows.cleansing import FAIL, GOOD, SUSPECT, Rules, compiled_rules, failed_names, judged_series
+from jobs.sensor_windows.cleansing import (
+    FAIL,
+    GOOD,
+    SUSPECT,
+    Rules,
+    compiled_rules,
+    failed_names,
+    judged_series,
+)
 from jobs.sensor_windows.comfort import dew_point_c, heat_index_c
 from jobs.sensor_windows.corrections import corrected_pm2_5
 from jobs.sensor_windows.derived import ALL_UNITS, NAMES
@@ -148,7 +156,9 @@ class _Maker:
         self._flags = (GOOD, 2, SUSPECT) if settings.window.use == "good_and_suspect" else (GOOD, 2)
         self._common = {"params_hash": settings.params_hash, "final": True, "revision": 0}
 
-    def rows(self, sensor_id: str, values: Values, origins: Mapping[int, Origin]) -> Iterator[tuple[str, Row]]:
+    def rows(
+        self, sensor_id: str, values: Values, origins: Mapping[int, Origin]
+    ) -> Iterator[tuple[str, Row]]:
         """Table and row of everything that a sensor makes."""
         times = sorted(values)
         readings: Readings = {time: {} for time in times}
@@ -159,7 +169,11 @@ class _Maker:
                     yield "sensor_flag", self._flag(sensor_id, time, name, verdict, origins[time])
         for time in times:
             self._derive(readings[time], origins[time])
-        for table, length_ms in (("sensor_5min", FIVE_MIN_MS), ("sensor_hour", HOUR_MS), ("sensor_day", DAY_MS)):
+        for table, length_ms in (
+            ("sensor_5min", FIVE_MIN_MS),
+            ("sensor_hour", HOUR_MS),
+            ("sensor_day", DAY_MS),
+        ):
             for start, inside in _grouped(times, length_ms).items():
                 for name in NAMES:
                     row = self._window(inside, name, readings, origins, length_ms)
@@ -205,7 +219,12 @@ class _Maker:
         of("temperature", "humidity", dew_point_c, "dew_point")
         of("temperature", "humidity", heat_index_c, "heat_index")
         if correction:
-            of("pm2_5", "humidity", lambda x, rh: float(corrected_pm2_5(correction, x, rh)), "pm2_5_corrected")
+            of(
+                "pm2_5",
+                "humidity",
+                lambda x, rh: float(corrected_pm2_5(correction, x, rh)),
+                "pm2_5_corrected",
+            )
 
     def _flag(self, sensor_id: str, time: int, name: str, verdict: Verdict, origin: Origin) -> Row:
         return {
@@ -229,7 +248,9 @@ class _Maker:
         origins: Mapping[int, Origin],
         length_ms: int,
     ) -> Row | None:
-        own = [time for time in inside if name in readings[time] and not math.isnan(readings[time][name].value)]
+        own = [
+            time for time in inside if name in readings[time] and not math.isnan(readings[time][name].value)
+        ]
         if not own:
             return None
         verdicts = [readings[time][name] for time in own]
@@ -260,7 +281,9 @@ class _Maker:
             **self._common,
         }
         if station is not None:
-            row |= {column: text or None for column, text in zip(station._fields[1:], station[1:], strict=True)}
+            row |= {
+                column: text or None for column, text in zip(station._fields[1:], station[1:], strict=True)
+            }
         if used:
             row |= {
                 "mean": _mean(used),
@@ -285,9 +308,9 @@ class _Maker:
             row = windows.get((start, name))
             if not row or not row["n_used"] or row["n_used"] < least * row["n_expected"]:
                 return math.nan
-            if name == "pm2_5" and (corrected := windows.get((start, "pm2_5_corrected"))):
-                inside = [readings[time]["pm2_5_corrected"] for time in hours[start] if "pm2_5_corrected" in readings[time]]
-                return _mean([each.value for each in inside]) if corrected else math.nan
+            if name == "pm2_5" and windows.get((start, "pm2_5_corrected")):
+                inside = [readings[time].get("pm2_5_corrected") for time in hours[start]]
+                return _mean([each.value for each in inside if each])
             return float(row["mean"])
 
         for start, inside in hours.items():
@@ -296,7 +319,10 @@ class _Maker:
             starts = [start - back * HOUR_MS for back in range(HISTORY_HOURS)]
             past = {name: [mean(each, name) for each in starts] for name in POLLUTANTS}
             total = sum(
-                row["n_samples"] for each in starts for name in POLLUTANTS if (row := windows.get((each, name)))
+                row["n_samples"]
+                for each in starts
+                for name in POLLUTANTS
+                if (row := windows.get((each, name)))
             )
             last = origins[inside[-1]]
             for name in STANDARDS:
@@ -320,7 +346,9 @@ class _Maker:
         origins: Mapping[int, Origin],
         air: Sequence[Row],
     ) -> Row:
-        placed = [time for time in times if not math.isnan(origins[time].lat) and not math.isnan(origins[time].lon)]
+        placed = [
+            time for time in times if not math.isnan(origins[time].lat) and not math.isnan(origins[time].lon)
+        ]
         place = origins[placed[-1]] if placed else Origin("", "", math.nan, math.nan)
         row: Row = {
             "area": geohash(place.lat, place.lon, AREA) or "none",
@@ -361,7 +389,8 @@ def _index(name: str, past: Mapping[str, Sequence[float]]) -> Row:
             found[pollutant] = index
     for column in SUB_INDICES:
         row[f"sub_{column}"] = max(
-            (index for pollutant, index in found.items() if pollutant.removesuffix("_1h") == column), default=None
+            (index for pollutant, index in found.items() if pollutant.removesuffix("_1h") == column),
+            default=None,
         )
     if found:
         responsible = max(found, key=lambda each: found[each])

@@ -42,7 +42,9 @@ def _table(name: str, columns: dict[str, Column], nulls: str = "") -> OutputSpec
 
 def _window(name: str, start: dict[str, Column], settings: Settings) -> OutputSpec:
     columns = _QUANTITY | _NOW | start
-    columns |= {each: Column("double", each) for each in ("mean", "min", "max", "p95", "raw_mean", "completeness")}
+    columns |= {
+        each: Column("double", each) for each in ("mean", "min", "max", "p95", "raw_mean", "completeness")
+    }
     columns |= {
         each: Column("bigint", each)
         for each in ("n_samples", "n_used", "n_good", "n_suspect", "n_failed", "n_expected")
@@ -58,7 +60,8 @@ def _window(name: str, start: dict[str, Column], settings: Settings) -> OutputSp
         "revision": Column("int", "revision"),
     }
     columns |= {
-        each: Column("text", each) for each in ("geohash", "place", "region", "country", "surroundings", "operator")
+        each: Column("text", each)
+        for each in ("geohash", "place", "region", "country", "surroundings", "operator")
     }
     return _table(name, columns, "nulls")
 
@@ -69,7 +72,9 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
     params = {"params_hash": Column("const", constant=settings.params_hash)}
     return (
         _window(
-            "sensor_5min", {"day": Column("day", "start"), "window_start": Column("timestamp", "start")}, settings
+            "sensor_5min",
+            {"day": Column("day", "start"), "window_start": Column("timestamp", "start")},
+            settings,
         ),
         _window("sensor_hour", month, settings),
         _window("sensor_day", {"year": Column("year", "start"), "day": Column("day", "start")}, settings),
@@ -90,7 +95,8 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
             }
             | {f"sub_{name}": Column("int", f"sub_{name}") for name in SUB_INDICES}
             | {
-                name: Column("text", name) for name in ("scope", "category", "responsible", "pollutants", "geohash")
+                name: Column("text", name)
+                for name in ("scope", "category", "responsible", "pollutants", "geohash")
             },
             "nulls",
         ),

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.columnar_runtime import NO_TIMER, Batch, KeyStore, Result, Rows, Tails, TimerBatch
+from connectors.columnar_runtime import NO_TIMER, Batch, Result, Rows, Tails, TimerBatch
 from jobs.sensor_windows import kernel
 from jobs.sensor_windows.kernel import NEVER
 from jobs.sensor_windows.layout import LIVE_ROW, ROWS
 from jobs.sensor_windows.places import AREA, NO_AREA, Stations, geohash
 from jobs.sensor_windows.quantities import QUANTITIES
-from jobs.sensor_windows.series import ABSENT, WORDS, Origin, Series, unpacked
+from jobs.sensor_windows.series import WORDS, Origin, Series, unpacked
 from jobs.sensor_windows.settings import Settings
 from jobs.sensor_windows.windows import DAY_MS, HOUR_MS, SensorWindows
 from jobs.sensor_windows.windows import Rows as MadeRows
@@ -191,7 +191,8 @@ class SensorOperator:
             key = int(keys[message])
             if key not in changed:
                 changed[key] = unpacked(b.store.get(key))
-            origin = Origin(models[message].decode(), stations[message].decode(), float(lat[message]), float(lon[message]))
+            who = models[message].decode(), stations[message].decode()
+            origin = Origin(*who, float(lat[message]), float(lon[message]))
             number = changed[key].number_of(origin)
             found[message] = number
             state = states[key]
@@ -276,6 +277,3 @@ def _outputs(rows: MadeRows) -> dict[str, tuple[NDArray[np.int32], Rows]]:
         whole = np.concatenate(parts)
         found[name] = (np.ascontiguousarray(whole["key"]), whole)
     return found
-
-
-assert ABSENT == -np.inf

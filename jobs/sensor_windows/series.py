@@ -1,8 +1,8 @@
-"""All readings of one sensor that are kept: a set, whatever the order and number of copies in which they came. Pure numpy.
+"""All readings of one sensor that are kept: a set, in whatever order and however often they came. Pure numpy.
 
 A reading is a time and a value of each quantity, as the message gave it. Of several values of one time and quantity the
-smallest counts, a value counts more than a missing one (null), and that more than none (the sensor does not measure it).
-So sets of readings join in any order, and joining one twice is joining it once.
+smallest counts, a value counts more than a missing one (null), and that more than none (the sensor does not measure
+it). So sets of readings join in any order, and joining one twice is joining it once.
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ class Series:
         """
         used, self.origin = np.unique(self.origin, return_inverse=True)
         if len(used) > np.iinfo(np.uint16).max:
-            raise ValueError("a sensor has more than 65535 places or models in the time that readings are kept")
+            raise ValueError(
+                "a sensor has more than 65535 places or models in the time that readings are kept"
+            )
         self.origins = [self.origins[number] for number in used.tolist()]
         self.origin = self.origin.astype(np.uint16)
 
@@ -180,7 +182,7 @@ class Series:
 
 def counts_more(one: float, other: float) -> bool:
     """Whether of two values of one time the first one counts."""
-    if one == ABSENT or one == other:
+    if one in (ABSENT, other):
         return False
     if other == ABSENT:
         return True

@@ -34,7 +34,7 @@ SUMS = np.dtype(
         ("last", "<i8"),
     ]
 )
-"""A window of one quantity: ``last`` is the place of its last reading; ``failed`` the tests that said suspect or fail."""
+"""A window of one quantity: ``last``: the place of its last reading; ``failed``: tests that said suspect or fail."""
 
 RANK = np.zeros(16, np.int64)
 RANK[[MISSING, NOT_EVALUATED, GOOD, SUSPECT, FAIL]] = 1, 2, 3, 4, 5
@@ -47,7 +47,15 @@ def njit(function: Any) -> Any:
 
 @njit
 def add_up(
-    t: Any, x: Any, verdict: Any, rank: Any, use_suspect: bool, length_ms: int, starts: Any, scratch: Any, rows: Any
+    t: Any,
+    x: Any,
+    verdict: Any,
+    rank: Any,
+    use_suspect: bool,
+    length_ms: int,
+    starts: Any,
+    scratch: Any,
+    rows: Any,
 ) -> None:
     """Fills one row of SUMS for each window.
 

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from conf.quality import Quality
 from jobs.sensor_windows import hours
 from jobs.sensor_windows.air_quality import STANDARDS
-from jobs.sensor_windows.cleansing import FAIL, JUDGED, SUSPECT, TESTS, compiled_rules, failed_names, flush, judge
+from jobs.sensor_windows.cleansing import (
+    FAIL,
+    JUDGED,
+    SUSPECT,
+    TESTS,
+    compiled_rules,
+    failed_names,
+    flush,
+    judge,
+)
 from jobs.sensor_windows.derived import NAMES, derived
 from jobs.sensor_windows.layout import AIR_ROW, FLAG_ROW, WINDOW_ROW
 from jobs.sensor_windows.places import Stations, geohash
@@ -62,7 +71,10 @@ class Index(NamedTuple):
 def block_ms(quality: Quality) -> int:
     """How long a block is in which cleansing judges: at least as long as any test looks back."""
     longest = 3600.0
-    limits = [*quality.limits.values(), *(each for model in quality.models.values() for each in model.limits.values())]
+    limits = [
+        *quality.limits.values(),
+        *(each for model in quality.models.values() for each in model.limits.values()),
+    ]
     for tests in limits:
         if tests.flat_line is not None:
             longest = max(longest, tests.flat_line.suspect_s or 0, tests.flat_line.fail_s or 0)
@@ -135,11 +147,9 @@ class SensorWindows:
         """The next time at which a window that has readings ends; NEVER: none is open."""
         found = NEVER
         for _, length_ms in WINDOWS:
-            open_from = watermark + 1 - (watermark + 1) % length_ms if 0 <= watermark < NEVER - DAY_MS else None
-            if open_from is None:
-                place = 0 if watermark < 0 else len(s.t)
-            else:
-                place = int(np.searchsorted(s.t, open_from))
+            place = 0 if watermark < 0 else len(s.t)
+            if 0 <= watermark < NEVER - DAY_MS:
+                place = int(np.searchsorted(s.t, watermark + 1 - (watermark + 1) % length_ms))
             if place < len(s.t):
                 t = int(s.t[place])
                 found = min(found, t - t % length_ms + length_ms - 1)
@@ -154,9 +164,13 @@ class SensorWindows:
         size = self._block_ms
         # A verdict depends on its block and the one before, and on the next reading, which may be far.
         before = np.maximum(places - 1, 0)
-        touched = np.unique(np.concatenate((s.t[before] // size, s.t[places] // size, s.t[places] // size + 1)))
+        touched = np.unique(
+            np.concatenate((s.t[before] // size, s.t[places] // size, s.t[places] // size + 1))
+        )
         for block in touched.tolist():
-            low, begin, end = np.searchsorted(s.t, [(block - 1) * size, block * size, (block + 1) * size]).tolist()
+            low, begin, end = np.searchsorted(
+                s.t, [(block - 1) * size, block * size, (block + 1) * size]
+            ).tolist()
             if begin == end:
                 continue
             for quantity in range(len(QUANTITIES)):
@@ -164,7 +178,16 @@ class SensorWindows:
         return flipped
 
     def _judge_block(
-        self, s: Series, quantity: int, low: int, begin: int, end: int, flipped: Array, key: int, changes: int, rows: Rows
+        self,
+        s: Series,
+        quantity: int,
+        low: int,
+        begin: int,
+        end: int,
+        flipped: Array,
+        key: int,
+        changes: int,
+        rows: Rows,
     ) -> None:
         x = s.x[quantity, low:]
         there = np.flatnonzero(x[: end - low] != ABSENT)
@@ -240,7 +263,17 @@ class SensorWindows:
             found["key"], found["quantity"], found["start"] = key, quantity, sums["start"]
             found["final"], found["revision"] = final[there], revisions[there]
             found["write_us"] = (sums["start"] + length_ms) * 1000 + changes + FINAL_US * final[there]
-            for name in ("min", "max", "p95", "n_samples", "n_used", "n_good", "n_suspect", "n_failed", "qc_flag"):
+            for name in (
+                "min",
+                "max",
+                "p95",
+                "n_samples",
+                "n_used",
+                "n_good",
+                "n_suspect",
+                "n_failed",
+                "qc_flag",
+            ):
                 found[name] = sums[name]
             with np.errstate(invalid="ignore"):
                 found["mean"] = sums["total"] / (sums["n_used"] * float(MILLIONTHS))
@@ -272,7 +305,11 @@ class SensorWindows:
         ends = (there + 1) * HOUR_MS - 1
         dirty = np.unique(hour[part.dirty & is_there])
         place = np.searchsorted(dirty, there, side="right") - 1
-        near = (place >= 0) & (there - dirty[np.maximum(place, 0)] < hours.HISTORY_HOURS) if len(dirty) else place >= 0
+        near = (
+            (place >= 0) & (there - dirty[np.maximum(place, 0)] < hours.HISTORY_HOURS)
+            if len(dirty)
+            else place >= 0
+        )
         wanted = there[(ends <= watermark) & (near | (ends > closed_before))]
         if not len(wanted):
             return None
@@ -311,7 +348,10 @@ class SensorWindows:
         rows.add("air_quality", found)
         shown = found[(len(wanted) - 1) * standards + self._standard]
         return Index(
-            int(shown["start"]), int(shown["index_value"]), bytes(shown["category"]), bytes(shown["responsible"])
+            int(shown["start"]),
+            int(shown["index_value"]),
+            bytes(shown["category"]),
+            bytes(shown["responsible"]),
         )
 
 
@@ -331,7 +371,15 @@ class _Part:
         """What the windows of one quantity come to."""
         found = np.zeros(len(starts), SUMS)
         add_up(
-            self.t, self.x[quantity], self.verdict[quantity], RANK, use_suspect, length_ms, starts, self._scratch, found
+            self.t,
+            self.x[quantity],
+            self.verdict[quantity],
+            RANK,
+            use_suspect,
+            length_ms,
+            starts,
+            self._scratch,
+            found,
         )
         return found
 

@@ -1,4 +1,4 @@
-"""Feeds messages through the sensors' operator without Flink, in any cut and with any watermarks, and keeps the tables."""
+"""Feeds messages through the sensors' operator without Flink, in any cut, with any watermarks; keeps the tables."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from connectors.in_memory import END, Decoded, InMemory
 from connectors.columnar_runtime import NO_TIMER
+from connectors.in_memory import END, Decoded, InMemory
 from connectors.rows_in_memory import TableRows
 from jobs.sensor_windows.inputs import SCHEMA
 from jobs.sensor_windows.oracle import oracle_tables
@@ -44,11 +44,15 @@ class Harness:
     def __init__(self, overrides: Sequence[str] = (), *, live: bool = False) -> None:
         settings = Settings.load(overrides)
         operator = SensorOperator()
-        operator.open(json.dumps({"settings": settings.model_dump(mode="json", exclude_unset=True), "live": live}), 0)
+        operator.open(
+            json.dumps({"settings": settings.model_dump(mode="json", exclude_unset=True), "live": live}), 0
+        )
         self.keys = InMemory(operator, MESSAGE)
         self.watermark = NO_TIMER
         self.makers = {
-            spec.name: TableRows(spec, tables(JOB)[spec.table]) for spec in outputs(settings) if spec.kind == "table"
+            spec.name: TableRows(spec, tables(JOB)[spec.table])
+            for spec in outputs(settings)
+            if spec.kind == "table"
         }
 
     def feed(self, messages: Iterable[Row]) -> None:
@@ -73,7 +77,11 @@ class Harness:
             for written, row in self.writes(name):
                 key = tuple(row[column] for column in spec.primary_key)
                 before = rows.get(key)
-                assert before is None or before[0] < written or {**before[1], "revision": 0} == {**row, "revision": 0}
+                assert (
+                    before is None
+                    or before[0] < written
+                    or {**before[1], "revision": 0} == {**row, "revision": 0}
+                )
                 rows[key] = written, row
             found[name] = {key: row for key, (_, row) in rows.items()}
         return found

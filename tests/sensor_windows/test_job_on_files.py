@@ -1,8 +1,7 @@
-"""The whole job in a Flink mini cluster, from files to files: the oracle's tables, whatever the order and parallelism."""
+"""The whole job in a Flink mini cluster, from files to files: the oracle's tables in any order and parallelism."""
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -36,10 +35,23 @@ def readings() -> list[dict[str, Any]]:
         for number in range(4):
             own = [rng.uniform(1, 30) + 60 * (number == 3) for _ in times]
             found.append(
-                sent(times, sensor=f"s-{number}", pm2_5=own, pm10=[999.9, *own[1:]], lat=57.1, lon=-2.1 - number / 1e5)
+                sent(
+                    times,
+                    sensor=f"s-{number}",
+                    pm2_5=own,
+                    pm10=[999.9, *own[1:]],
+                    lat=57.1,
+                    lon=-2.1 - number / 1e5,
+                )
             )
         found.append(
-            sent(times, sensor="w", model="DHT22", temperature=[rng.uniform(15, 30) for _ in times], humidity=[60] * 4)
+            sent(
+                times,
+                sensor="w",
+                model="DHT22",
+                temperature=[rng.uniform(15, 30) for _ in times],
+                humidity=[60] * 4,
+            )
         )
     return found
 

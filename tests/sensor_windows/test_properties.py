@@ -88,10 +88,18 @@ def test_a_long_log_of_days_in_any_order_gives_the_oracles_tables():
     for at in range(0, 3 * 86_400, 1500):
         times = [at + 150 * step for step in range(10)]
         dust = [rng.choice([rng.lognormvariate(2, 1), 999.9, None]) for _ in times]
-        log.append(sent(times, sensor="dust", pm2_5=dust, pm10=[rng.uniform(0, 300) for _ in times], lat=1, lon=2))
+        log.append(
+            sent(times, sensor="dust", pm2_5=dust, pm10=[rng.uniform(0, 300) for _ in times], lat=1, lon=2)
+        )
         warm = [20 + rng.choice([0, 0.1, 9]) if at % 80_000 > 60_000 else 20.0 for _ in times]
         log.append(
-            sent(times, sensor="weather", model="DHT22", temperature=warm, humidity=[rng.uniform(1, 99) for _ in times])
+            sent(
+                times,
+                sensor="weather",
+                model="DHT22",
+                temperature=warm,
+                humidity=[rng.uniform(1, 99) for _ in times],
+            )
         )
     log += rng.sample(log, 20)
     late = rng.sample(log, len(log))

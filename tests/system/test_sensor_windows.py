@@ -17,7 +17,9 @@ HISTORY = ["window.allowed_lateness_s=0", "watermark.idle_s=3", *OVERRIDES]
 LIMIT_S = 240
 
 
-def test_late_readings_are_revisions_and_a_killed_taskmanager_changes_nothing(stack: Stack, tmp_path: Path) -> None:
+def test_late_readings_are_revisions_and_a_killed_taskmanager_changes_nothing(
+    stack: Stack, tmp_path: Path
+) -> None:
     messages = readings()
     late = [each for each in messages if each["sensor_id"] == "s-1"][5:9]
     first = [each for each in messages if each not in late]
