@@ -104,7 +104,9 @@ def _mean(hours: Floats) -> Floats:
     """Mean of each row's hours, if three in four are there; else NaN."""
     present = np.isfinite(hours)
     count = present.sum(axis=1)
-    total = np.where(present, hours, 0.0).sum(axis=1)
+    total = np.zeros(len(hours))
+    for back in range(hours.shape[1]):  # in this order: a sum of floats depends on it
+        total = total + np.where(present[:, back], hours[:, back], 0.0)
     enough = count >= max(1, SUFFICIENT * hours.shape[1])
     result: Floats = np.where(enough, total / np.maximum(count, 1), np.nan)
     return result

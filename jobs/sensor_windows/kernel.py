@@ -29,7 +29,7 @@ STATE = np.dtype(
         ("stored", "<i8"),  # readings in the store
         # the newest values, for the map
         ("newest_t", "<i8"),
-        ("corrections", "<i8"),  # of the newest values, since newest_t
+        ("late", "<i8"),  # readings taken since then that were not newer, copies too
         ("told_t", "<i8"),  # event time of the last live row
         ("value_t", "<i8", (COUNT,)),
         ("value", "<f8", (COUNT,)),
@@ -108,9 +108,11 @@ def take(
             words[at] = time
             words[at + 1] = origins[message]
             s["due"] = min(s["due"], time - time % FIVE_MIN_MS + FIVE_MIN_MS - 1)
+            if time <= before:
+                s["late"] += 1
             if time > s["newest_t"]:
                 s["newest_t"] = time
-                s["corrections"] = 0
+                s["late"] = 0
             if time > s["place_t"] and lat[message] == lat[message] and lon[message] == lon[message]:
                 s["place_t"] = time
                 s["lat"] = lat[message]
@@ -141,8 +143,6 @@ def take(
                 if t[i] > s["value_t"][quantity] or (
                     t[i] == s["value_t"][quantity] and value < s["value"][quantity]
                 ):
-                    if t[i] <= before:
-                        s["corrections"] += 1
                     s["value_t"][quantity] = t[i]
                     s["value"][quantity] = value
         first = end

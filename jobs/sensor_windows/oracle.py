@@ -10,9 +10,12 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
 
 from conf.air_quality import Epa
 from connectors.in_memory import Decoded
@@ -23,11 +26,13 @@ from jobs.sensor_windows.air_quality import PM, STANDARDS, category_of, index_of
 from jobs.sensor_windows.cleansing import (
     FAIL,
     GOOD,
+    JUDGED,
     SUSPECT,
     Rules,
     compiled_rules,
     failed_names,
-    judged_series,
+    flush,
+    judge,
 )
 from jobs.sensor_windows.comfort import dew_point_c, heat_index_c
 from jobs.sensor_windows.corrections import corrected_pm2_5
@@ -194,13 +199,24 @@ class _Maker:
             seen = [time for time in own if block - 1 <= time // size <= block]
             after = next((time for time in own if time // size > block), None)
             seen += [] if after is None else [after]
-            models = {origins[time].model for time in seen}
-            if len(models) > 1:
-                raise NotImplementedError("the oracle judges sensors that keep their model")
-            judged = judged_series(
-                self._rules, name, seen, [values[time][name] for time in seen], models.pop() or None
-            )
-            for row in judged:
+            judged = np.zeros(2 * len(seen) + 1, JUDGED)
+            state, made = self._rules.states(1), 0
+            for model, run in groupby(seen, key=lambda time: origins[time].model):
+                times = list(run)
+                x = np.full((len(QUANTITIES), len(times)), math.nan)
+                x[QUANTITIES.index(name)] = [values[time][name] for time in times]
+                made += judge(
+                    self._rules.limits,
+                    state,
+                    np.array(times),
+                    x,
+                    np.array([len(times)]),
+                    np.zeros(1, np.int64),
+                    np.array([self._rules.code_of(model or None)]),
+                    judged[made:],
+                )
+            made += flush(state, 2**62, judged[made:])
+            for row in judged[:made]:
                 if int(row["t"]) // size == block:
                     yield int(row["t"]), Verdict(float(row["x"]), int(row["flag"]), int(row["failed"]))
 
@@ -264,7 +280,7 @@ class _Maker:
         station = self._stations.at(origin.station, inside[0] // length_ms * length_ms)
         row: Row = {
             "unit": ALL_UNITS[NAMES.index(name)],
-            "raw_mean": sum(each.value for each in verdicts) / len(verdicts),
+            "raw_mean": _mean([each.value for each in verdicts]),
             "n_samples": len(verdicts),
             "n_used": len(used),
             "n_good": sum(each.flag == GOOD for each in verdicts),
@@ -383,7 +399,10 @@ def _index(name: str, past: Mapping[str, Sequence[float]]) -> Row:
         else:
             hours = [each for each in past[quantity][: table.hours] if not math.isnan(each)]
             enough = len(hours) >= max(1, SUFFICIENT * table.hours)
-            value = sum(hours) / len(hours) if enough else math.nan
+            total = 0.0
+            for each in hours:  # in this order, as floats: not what Python 3.12 makes of sum()
+                total += each
+            value = total / len(hours) if enough else math.nan
         index = index_of(name, pollutant, float(in_unit_of_standard(quantity, value, table.unit)))
         if index is not None:
             found[pollutant] = index

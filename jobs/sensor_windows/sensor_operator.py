@@ -129,15 +129,15 @@ class SensorOperator:
             state = states[key]
             series = unpacked(fired.store.get(key))
             copies += _join(state, series, fired.tails, key)
-            index = self._windows.close(
-                series, key, int(state["changes"]), int(state["closed"]), fired.watermark, rows
-            )
-            state["closed"] = max(int(state["closed"]), fired.watermark)
+            # After a restart the watermark begins anew; what was closed stays closed.
+            closed, watermark = int(state["closed"]), max(int(state["closed"]), fired.watermark)
+            index = self._windows.close(series, key, int(state["changes"]), closed, watermark, rows)
+            state["closed"] = watermark
             if index is not None and index.hour >= state["index_hour"]:
                 state["index_hour"], state["index_value"] = index.hour, index.value
                 state["category"], state["responsible"] = index.category, index.responsible
-            self._forget(state, series, fired.watermark)
-            state["due"] = self._due(series, fired.watermark)
+            self._forget(state, series, watermark)
+            state["due"] = self._due(series, watermark)
             if state["due"] == NEVER and not len(series.t):
                 deletions[key] = True
             else:
@@ -167,6 +167,7 @@ class SensorOperator:
         if before > state["forgotten"]:
             state["forgotten"] = before
             series.forget(before)
+            state["origin"] = -1  # its number may be another one now
             state["stored"] = len(series.t)
 
     def _origins(self, b: Batch) -> NDArray[np.int64]:
@@ -213,11 +214,9 @@ class SensorOperator:
         rows = np.zeros(len(which), LIVE_ROW)
         rows["key"], rows["t"] = which, own["newest_t"]
         hours_since = (own["index_hour"] - own["newest_t"] // HOUR_MS * HOUR_MS) // HOUR_MS
-        # Grows with corrections of what is shown and with the hour that the index is of.
-        steps = np.minimum(own["corrections"], 90) * 10 + np.where(
-            own["index_hour"] > 0, np.clip(hours_since + 8, 1, 9), 0
-        )
-        rows["write_us"] = rows["t"] * 1000 + steps
+        # Grows with all that may change what is shown: later readings, late ones, and the hour that the index is of.
+        of_index = np.where(own["index_hour"] > 0, np.clip(hours_since + 8, 1, 9), 0)
+        rows["write_us"] = rows["t"] * 1000 + own["late"] + of_index
         known = own["place_t"] > NO_TIMER
         rows["lat"], rows["lon"] = (np.where(known, own[name], np.nan) for name in ("lat", "lon"))
         rows["area"] = [

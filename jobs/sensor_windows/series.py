@@ -72,16 +72,23 @@ class Series:
     verdict: Array = field(default_factory=lambda: np.empty((COUNT, 0), np.uint16))
     origins: list[Origin] = field(default_factory=list)
     revisions: dict[int, int] = field(default_factory=dict)
+    _numbers: dict[tuple[Any, ...], int] | None = None
 
     def number_of(self, origin: Origin) -> int:
-        """The number of an origin, which is added if it is not known."""
-        for number, known in enumerate(self.origins):
-            if origin_order(known) == origin_order(origin):
-                return number
-        if len(self.origins) > np.iinfo(np.uint16).max:
-            self._forget_origins()
-        self.origins.append(origin)
-        return len(self.origins) - 1
+        """The number of an origin, which is added if it is not known.
+
+        There is room for 65536; where a sensor moves about more in the time that readings are kept, the last counts.
+        """
+        if self._numbers is None:
+            self._numbers = {origin_order(known): number for number, known in enumerate(self.origins)}
+        name = origin_order(origin)
+        number = self._numbers.get(name)
+        if number is None:
+            if len(self.origins) > np.iinfo(np.uint16).max:
+                return len(self.origins) - 1
+            number = self._numbers[name] = len(self.origins)
+            self.origins.append(origin)
+        return number
 
     def join(self, words: Array) -> int:
         """Adds readings.
@@ -137,28 +144,18 @@ class Series:
         return changed
 
     def forget(self, before_ms: int) -> None:
-        """Takes away the readings before a time."""
+        """Takes away the readings before a time, and the origins that no other has; the others get new numbers."""
         gone = int(np.searchsorted(self.t, before_ms))
         if gone:
             self._select(slice(gone, None))
+            used, numbers = np.unique(self.origin, return_inverse=True)
+            self.origin = numbers.astype(np.uint16)
+            self.origins = [self.origins[number] for number in used.tolist()]
+            self._numbers = None
 
     def _select(self, which: Any) -> None:
         self.t, self.origin, self.mark = self.t[which], self.origin[which], self.mark[which]
         self.x, self.verdict = self.x[:, which], self.verdict[:, which]
-
-    def _forget_origins(self) -> None:
-        """Keeps the origins that readings have.
-
-        Raises:
-            ValueError: there are too many.
-        """
-        used, self.origin = np.unique(self.origin, return_inverse=True)
-        if len(used) > np.iinfo(np.uint16).max:
-            raise ValueError(
-                "a sensor has more than 65535 places or models in the time that readings are kept"
-            )
-        self.origins = [self.origins[number] for number in used.tolist()]
-        self.origin = self.origin.astype(np.uint16)
 
     def packed(self) -> bytes:
         """As bytes, without the quantities that no reading has."""
@@ -220,13 +217,13 @@ def unpacked(data: bytes) -> Series:
     verdict = np.zeros((COUNT, count), np.uint16)
     verdict[there] = array(np.uint16, len(there), count)
     return Series(
-        t,
+        t.copy(),  # compiled code takes arrays that may be changed for others than those that may not
         origin,
         mark.copy(),
         x,
         verdict,
         origins,
-        dict(zip(corrected["window"].tolist(), corrected["revision"].tolist(), strict=True)),
+        revisions=dict(zip(corrected["window"].tolist(), corrected["revision"].tolist(), strict=True)),
     )
 
 

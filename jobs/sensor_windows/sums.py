@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from jobs.sensor_windows.cleansing import DEVICE, FAIL, GOOD, MISSING, NOT_EVALUATED, RANGE, SUSPECT
+from jobs.sensor_windows.cleansing import FAIL, GOOD, MISSING, NOT_EVALUATED, SUSPECT
 
 MILLIONTHS = 1_000_000
 P95 = 0.95
@@ -25,7 +25,7 @@ SUMS = np.dtype(
         ("n_suspect", "<i8"),
         ("n_failed", "<i8"),
         ("total", "<i8"),
-        ("raw_total", "<f8"),
+        ("raw_total", "<i8"),
         ("min", "<f8"),
         ("max", "<f8"),
         ("p95", "<f8"),
@@ -84,14 +84,15 @@ def add_up(
         i = low
         used, samples, good, suspect, failed, mask, worst = 0, 0, 0, 0, 0, 0, 0
         total = 0
-        raw = 0.0
+        raw = 0
         last = -1
         while i < len(t) and t[i] < end:
             value = x[i]
             if value == value and value != -math.inf:
                 flag = verdict[i] & 15
                 samples += 1
-                raw += value
+                units = int(np.rint(value * MILLIONTHS))
+                raw += units
                 last = i
                 mask |= verdict[i] >> 4
                 if rank[flag] > rank[worst]:
@@ -103,7 +104,7 @@ def add_up(
                 elif flag == GOOD:
                     good += 1
                 if flag != FAIL and (use_suspect or flag != SUSPECT):
-                    total += int(np.rint(value * MILLIONTHS))
+                    total += units
                     scratch[used] = value
                     used += 1
             i += 1
@@ -127,8 +128,3 @@ def add_up(
             row["p95"] = values[int(P95 * (used - 1))] + 0.0
         else:
             row["min"] = row["max"] = row["p95"] = math.nan
-
-
-def judged_bad(verdict: int) -> bool:
-    """Whether a reading failed by its value alone: a failure code, or out of range."""
-    return bool(verdict >> 4 & (1 << DEVICE | 1 << RANGE)) and verdict & 15 == FAIL

@@ -277,7 +277,7 @@ class SensorWindows:
                 found[name] = sums[name]
             with np.errstate(invalid="ignore"):
                 found["mean"] = sums["total"] / (sums["n_used"] * float(MILLIONTHS))
-            found["raw_mean"] = sums["raw_total"] / sums["n_samples"]
+            found["raw_mean"] = sums["raw_total"] / (sums["n_samples"] * float(MILLIONTHS))
             found["nulls"] = (found["revision"] > 0) | (sums["n_used"] == 0)
             found["qc_tests"] = _TESTS[sums["failed"]]
             part.describe(found, sums["last"], length_ms)
