@@ -22,11 +22,6 @@ from schemas.tables import table
 CELL_TYPE = Types.TUPLE([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 
 
-def cell_of(value: tuple[str, bytes]) -> str:
-    """The cell of a mean."""
-    return value[0]
-
-
 class ByCell(KeyedProcessFunction):  # type: ignore[misc]
     """Sends each closed hour of a sensor with a place to its cell."""
 

@@ -16,7 +16,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from connectors.columnar import ColumnarSpec, Limits, columnar
 from connectors.ends import LogSource, RowSink
 from connectors.keyed import keyed
-from jobs.sensor_windows.cell_function import CELL_TYPE, ByCell, CellHours, cell_of
+from jobs.sensor_windows.cell_function import CELL_TYPE, ByCell, CellHours
 from jobs.sensor_windows.inputs import SCHEMA, message_spec
 from jobs.sensor_windows.outputs import HOURS, JOB, outputs
 from jobs.sensor_windows.settings import Settings
@@ -63,7 +63,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
         .name("sensors: hours to their cells")
     )
     cells = (
-        by_cell.key_by(cell_of, key_type=Types.STRING())
+        keyed(by_cell)
         .process(CellHours(settings), output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()))
         .uid("cells")
         .name("cells: neighbours")
