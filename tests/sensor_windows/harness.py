@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from conf.quality import Quality
 from connectors.columnar_runtime import NO_TIMER
 from connectors.in_memory import END, Decoded, InMemory
 from connectors.rows_in_memory import TableRows
@@ -41,8 +42,12 @@ def sent(t: Sequence[float], *, sensor: str = "s", model: str | None = "SDS011",
 class Harness:
     """The operator, all sensors, and the tables as readers see them."""
 
-    def __init__(self, overrides: Sequence[str] = (), *, live: bool = False) -> None:
+    def __init__(
+        self, overrides: Sequence[str] = (), *, live: bool = False, rules: dict[str, Any] | None = None
+    ) -> None:
         settings = Settings.load(overrides)
+        if rules is not None:
+            settings = settings.model_copy(update={"rules": Quality.model_validate(rules)})
         operator = SensorOperator()
         operator.open(
             json.dumps({"settings": settings.model_dump(mode="json", exclude_unset=True), "live": live}), 0
