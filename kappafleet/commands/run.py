@@ -82,6 +82,8 @@ def flink_settings(source: str) -> dict[str, str]:
         "jobmanager.bind-host": "127.0.0.1",
         "taskmanager.bind-host": "127.0.0.1",
         "rest.bind-address": "127.0.0.1",
+        # All parts are in this process: that one is silent means that the machine is busy or was asleep.
+        "heartbeat.timeout": "1 d",
     }
     if source.startswith("file:"):
         settings["restart-strategy.type"] = "none"
