@@ -125,6 +125,7 @@ class SensorOperator:
         deletions = np.zeros(len(states), np.bool_)
         rows = MadeRows({})
         copies = 0
+        models, stations = np.zeros(len(states), "S64"), np.zeros(len(states), "S64")
         for key in range(len(states)):
             state = states[key]
             series = unpacked(fired.store.get(key))
@@ -133,6 +134,7 @@ class SensorOperator:
             closed, watermark = int(state["closed"]), max(int(state["closed"]), fired.watermark)
             index = self._windows.close(series, key, int(state["changes"]), closed, watermark, rows)
             state["closed"] = watermark
+            models[key], stations[key] = _show_origin(state, series)
             if index is not None and index.hour >= state["index_hour"]:
                 state["index_hour"], state["index_value"] = index.hour, index.value
                 state["category"], state["responsible"] = index.category, index.responsible
@@ -144,6 +146,7 @@ class SensorOperator:
                 timers[key] = NO_TIMER if state["due"] == NEVER else state["due"]
                 fired.store.put(key, series.packed())
         live = self._live_rows(states, everything=True)
+        live["model"], live["station"] = models[live["key"]], stations[live["key"]]
         rows.add("sensor_live", live)
         counters = np.array([0, 0, copies])
         return Result(timers=timers, outputs=_outputs(rows), deletions=deletions, counters=counters)
@@ -216,7 +219,7 @@ class SensorOperator:
         hours_since = (own["index_hour"] - own["newest_t"] // HOUR_MS * HOUR_MS) // HOUR_MS
         # Grows with all that may change what is shown: later readings, late ones, and the hour that the index is of.
         of_index = np.where(own["index_hour"] > 0, np.clip(hours_since + 8, 1, 9), 0)
-        rows["write_us"] = rows["t"] * 1000 + own["late"] + of_index
+        rows["write_us"] = rows["t"] * 1000 + 2 * (own["late"] + of_index) + everything
         known = own["place_t"] > NO_TIMER
         rows["lat"], rows["lon"] = (np.where(known, own[name], np.nan) for name in ("lat", "lon"))
         rows["area"] = [
@@ -258,6 +261,19 @@ def _join(state: Any, series: Series, tails: Tails, key: int) -> int:
     state["stored"] = len(series.t)
     tails.length[key] = 0
     return count - changed
+
+
+def _show_origin(state: Any, series: Series) -> tuple[bytes, bytes]:
+    """Takes the newest place from the readings; returns model and station of the newest reading."""
+    if not len(series.t):
+        return bytes(state["model"]), bytes(state["station"])
+    is_placed = np.array([not np.isnan(each.lat) and not np.isnan(each.lon) for each in series.origins])
+    placed = np.flatnonzero(is_placed[series.origin])
+    if len(placed):
+        origin = series.origins[series.origin[placed[-1]]]
+        state["place_t"], state["lat"], state["lon"] = series.t[placed[-1]], origin.lat, origin.lon
+    newest = series.origins[series.origin[-1]]
+    return newest.model.encode(), newest.station.encode()
 
 
 def _texts(codes: NDArray[np.int32], texts: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
