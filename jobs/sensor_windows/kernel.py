@@ -31,6 +31,7 @@ STATE = np.dtype(
         ("newest_t", "<i8"),
         ("late", "<i8"),  # readings taken since then that were not newer, copies too
         ("told_t", "<i8"),  # event time of the last live row
+        ("area", "S8"),  # and the area that it is in
         ("value_t", "<i8", (COUNT,)),
         ("value", "<f8", (COUNT,)),
         ("place_t", "<i8"),

@@ -105,6 +105,8 @@ LIVE_ROW = np.dtype(
         ("index_value", "<i4"),
         ("category", "S32"),
         ("responsible", "S16"),
+        ("superseded_by", "<i8"),
+        ("nulls", "i1"),
     ]
 )
 

@@ -428,7 +428,7 @@ def _cells(hours: Iterable[Row], settings: Settings) -> Iterator[Row]:
     rules = settings.neighbours
     groups: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in hours:
-        if row["geohash"] and row["mean"] is not None:
+        if row["geohash"] and row["mean"] is not None and row["quantity"] in QUANTITIES:
             groups[row["geohash"][: rules.cell], row["hour_start"], row["quantity"]].append(row)
     for (cell, start, quantity), rows in groups.items():
         for row in rows:

@@ -127,8 +127,10 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
                 "index_value": Column("int", "index_value"),
                 "category": Column("text", "category"),
                 "responsible": Column("text", "responsible"),
+                "superseded_by": Column("timestamp", "superseded_by"),
             }
             | {name: Column("double", name) for name in ("lat", "lon", *QUANTITIES)},
+            "nulls",
         ),
         OutputSpec(
             kind="stream",

@@ -233,8 +233,16 @@ class SensorOperator:
         rows["index_hour"] = np.where(own["index_hour"] > 0, own["index_hour"], NO_TIMER)
         rows["index_value"] = np.where(own["index_hour"] > 0, own["index_value"], -(2**31))
         rows["category"], rows["responsible"] = own["category"], own["responsible"]
+        rows["superseded_by"], rows["nulls"] = NO_TIMER, 1  # a sensor may come back to where it was
+        before = own["area"]
+        left = (before != b"") & (before != rows["area"])
         states["told_t"][which] = own["newest_t"]
-        return rows
+        states["area"][which] = rows["area"]
+        if not left.any():
+            return rows
+        void = rows[left]
+        void["area"], void["superseded_by"] = before[left], rows["t"][left]
+        return np.concatenate((rows, void))
 
 
 def _begin(states: Rows, is_new: NDArray[np.bool_]) -> None:

@@ -116,7 +116,7 @@ def content(found: dict[str, Any]) -> dict[str, Any]:
         name: {
             key: {**row, **({"revision": 0} if "revision" in row else {})}
             for key, row in rows.items()
-            if name != "sensor_flag" or row["qc_flag"] in (3, 4)
+            if row.get("superseded_by") is None and (name != "sensor_flag" or row["qc_flag"] in (3, 4))
         }
         for name, rows in found.items()
     }

@@ -174,3 +174,17 @@ def test_a_sensor_that_is_far_from_the_median_of_the_others_disagrees():
         ("d", 11.0, True),
     ]
     assert Mean.unpacked(means[1, "d"].packed()) == means[1, "d"]
+
+
+def test_a_sensor_that_moves_leaves_a_void_row_in_the_area_it_left():
+    harness = Harness(live=True)
+    harness.feed([sent([0], pm10=[1])])
+    harness.feed([sent([150], pm10=[2], lat=57.1, lon=-2.1)])
+    harness.advance(T0 + 300_000)
+    found = {area: row for (area, _), row in harness.tables()["sensor_live"].items()}
+    assert found["none"]["superseded_by"] == "2025-11-21T00:02:30.000Z"
+    assert found["gfns"]["superseded_by"] is None
+    harness.feed([sent([300], pm10=[3], lat=57.2, lon=-2.1), sent([450], pm10=[4], lat=57.1, lon=-2.1)])
+    harness.advance(T0 + 600_000)
+    live = {area for (area, _), row in harness.tables()["sensor_live"].items() if row["superseded_by"] is None}
+    assert live == {"gfns"}
