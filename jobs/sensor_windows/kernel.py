@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
+from jobs.sensor_windows.cleansing import njit
 from jobs.sensor_windows.quantities import QUANTITIES
 
 COUNT = len(QUANTITIES)
@@ -51,11 +51,6 @@ STATE = np.dtype(
     ]
 )
 STATE_VERSION = 1
-
-
-def njit(function: Any) -> Any:
-    """Compiles on first use; the code may change the arrays it is given and make none."""
-    return numba.njit(cache=True, nogil=True, _nrt=False)(function)
 
 
 @njit

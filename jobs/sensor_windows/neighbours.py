@@ -41,7 +41,8 @@ class Mean(NamedTuple):
     @classmethod
     def unpacked(cls, data: bytes) -> Mean:
         """Of ``packed``."""
-        return cls(*_MEAN.unpack_from(data), data[_MEAN.size :].decode())
+        start, quantity, n_samples, changes, mean = _MEAN.unpack_from(data)
+        return cls(start, quantity, n_samples, changes, mean, data[_MEAN.size :].decode())
 
 
 class Write(NamedTuple):

@@ -180,10 +180,10 @@ class _Maker:
             ("sensor_day", DAY_MS),
         ):
             for start, inside in _grouped(times, length_ms).items():
-                for name in NAMES:
-                    row = self._window(inside, name, readings, origins, length_ms)
+                for each in NAMES:
+                    row = self._window(inside, each, readings, origins, length_ms)
                     if row is not None:
-                        yield table, {**row, **_start(table, start), "sensor_id": sensor_id, "quantity": name}
+                        yield table, {**row, **_start(table, start), "sensor_id": sensor_id, "quantity": each}
         air = list(self._air(sensor_id, times, readings, origins))
         for row in air:
             yield "air_quality", row

@@ -29,7 +29,11 @@ def main() -> None:
     keys = InMemory(cast("ColumnarFunction", operator), message(SCHEMA))
     for first in range(0, 200, 10):
         times = [_T0 + _INTERVAL_MS * (first + each) for each in range(10)]
-        samples = {"pm2_5": [9.0] * 10, "temperature": [20.0] * 10, "humidity": [None, *[50.0] * 9]}
+        samples: dict[str, list[float | bool | None] | None] = {
+            "pm2_5": [9.0] * 10,
+            "temperature": [20.0] * 10,
+            "humidity": [None, *[50.0] * 9],
+        }
         keys.batch(
             [Decoded("warm-up", times, samples, {"sensor_model": "SDS011"}, {}, {"lat": 52.0, "lon": 13.0})]
         )
