@@ -23,7 +23,7 @@ from bench.outputs import Different
 from bench.progress import Progress
 from kappafleet.errors import UserError
 from kappafleet.places import project_root
-from kappafleet.stack.stack import Stack
+from kappafleet.stack.stack import SLOTS, TASKMANAGERS, Stack
 
 WIDTH = 150  # of the table in a log
 ON_FILES = ("engine", "keys")
@@ -101,6 +101,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, help="live: samples published a second")
     parser.add_argument("--minutes", type=float, help="live: for how long")
     parser.add_argument("--parallelism", type=int, default=2, help="of the job on servers (default 2)")
+    parser.add_argument("--taskmanagers", type=int, default=TASKMANAGERS, help="on servers (default 1)")
+    parser.add_argument("--slots", type=int, default=SLOTS, help="of each TaskManager (default 2)")
     parser.add_argument("--pathway", action="store_true", help="engine: install Pathway, and measure it too")
     parser.add_argument(
         "--set",
@@ -165,7 +167,7 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> dict[str, Sect
         from bench.servers import stack
 
         with ExitStack() as exit_stack:
-            servers = exit_stack.enter_context(stack(progress))
+            servers = exit_stack.enter_context(stack(progress, given.taskmanagers, given.slots))
             for mode in on_servers:
                 add(mode, _on_servers(mode, servers, progress, sizes, given))
     return found

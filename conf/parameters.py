@@ -7,9 +7,12 @@ from importlib import resources
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+LARGEST = 1e15
+"""No parameter needs a larger number, and of so many seconds the milliseconds still fit in 64 bits."""
 
 
 class ParameterError(ValueError):
@@ -17,9 +20,24 @@ class ParameterError(ValueError):
 
 
 class Frozen(BaseModel):
-    """Base of all settings: immutable, and an unknown name is an error."""
+    """Base of all settings: immutable, and an unknown name is an error, as is a number beyond LARGEST."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _is_small_enough(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and abs(value) > LARGEST:
+            raise ValueError(f"a number is at most {LARGEST:g}")
+        return value
+
+
+def _parsed(value: str, override: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
+        reason = getattr(error, "problem", None) or error
+        raise ParameterError(f"--set {override}: {value} is not YAML: {reason}") from None
 
 
 def load(job: str, model: type[ModelT], overrides: Sequence[str] = ()) -> ModelT:
@@ -34,7 +52,7 @@ def load(job: str, model: type[ModelT], overrides: Sequence[str] = ()) -> ModelT
         name, separator, value = override.partition("=")
         if not separator or not name:
             raise ParameterError(f"--set {override}: write it as name=value, such as trip.stop_s=0")
-        _set(values, name.strip(), yaml.safe_load(value), override, model)
+        _set(values, name.strip(), _parsed(value, override), override, model)
     try:
         return model.model_validate(values)
     except ValidationError as error:

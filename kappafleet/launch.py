@@ -26,7 +26,7 @@ from kappafleet.connections import (
     parse_uri,
     rabbitmq_connection,
 )
-from kappafleet.errors import AddressError, UserError
+from kappafleet.errors import AddressError, UserError, of_file
 
 if TYPE_CHECKING:
     from connectors.ends import LogSource, RowSink
@@ -157,6 +157,12 @@ def main(job: str, arguments: Sequence[str]) -> None:
     except UserError as error:
         print(f"{job}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        message = of_file(error)
+        if message is None:
+            raise
+        print(f"{job}: {message}", file=sys.stderr)
+        sys.exit(2)
     except JobFailed as failure:
         print(f"{job} failed: {failure.reason}", file=sys.stderr)
         sys.exit(1)
@@ -190,10 +196,10 @@ def _check_streams(exchange: str, address: RabbitMQAddress) -> None:
     """Sees to it that there is something to read, before a job is started that could only fail.
 
     Raises:
-        ServerError: the broker does not answer.
+        ServerError: the broker does not answer, refuses, or goes away.
         UserError: a stream that the address names does not exist.
     """
-    from kappafleet.streams import StreamSettings, declare, exists, stream_names
+    from kappafleet.streams import StreamSettings, declare, exists, failures_told, stream_names
 
     broker = RabbitMQConnection.from_environment()
     broker = replace(
@@ -203,7 +209,7 @@ def _check_streams(exchange: str, address: RabbitMQAddress) -> None:
         vhost=address.vhost or "/",
     )
     check_stream_port(broker)
-    with rabbitmq_connection(broker) as connection:
+    with rabbitmq_connection(broker) as connection, failures_told(f"looking for the streams of {exchange}"):
         for stream in address.streams:
             if not exists(connection, stream):
                 raise UserError(f"there is no stream {stream} at {broker.host}; publish something first")

@@ -44,7 +44,10 @@ ROWS_PER_SAMPLE = 8
 
 
 class Parameters(NamedTuple):
-    """The kernel's parameters, in milliseconds, km/h and m/s²; ``thresholds`` is [vehicle class, axis]."""
+    """The kernel's parameters, in milliseconds, km/h and m/s²; ``thresholds`` is [vehicle class, axis].
+
+    ``present_ms`` is the clock's: a newest sample before it is of the past, and its live row can wait (present.py).
+    """
 
     max_gap_ms: int
     idle_gap_ms: int
@@ -55,6 +58,7 @@ class Parameters(NamedTuple):
     rearm_ratio: float
     event_gap_ms: int
     live_interval_ms: int
+    present_ms: int
     vehicle_ttl_ms: int
     buffer_ms: int
     backlog_gap_ms: int

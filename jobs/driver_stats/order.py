@@ -132,10 +132,10 @@ def fold(p, columns, messages, states, lane_words, is_new, tails, rows, cursor, 
             return code
         compact(v, tails, key)
         _note_values(v, columns, cursor[INDEX] - 1)
-        if v["live_t"] == NONE or v["newest_t"] - v["live_t"] >= p.live_interval_ms:
+        if v["live_t"] == NONE or (v["newest_t"] >= p.present_ms and live_due(p, v)):
             if nearly_full(p, rows):
                 return FULL
-            _early_live(p, v, s, key, tails, rows)
+            early_live(p, v, s, key, tails, rows)
         if cursor[IS_COPY] != 0 and counters[SAMPLES] == cursor[TAKEN]:
             # The number alone decides nothing: no sample is ever left out because of it.
             copies[m] = True
@@ -293,11 +293,12 @@ def advance(p, states, lane_words, watermark, tails, rows, timers, deletions, st
                     return k
             else:
                 due = v["newest_t"]
-        if v["live_t"] != v["newest_t"] or v["live_settled"] <= 0:
-            if waiting(v, tails, k) == 0:
+        # One of the past that still moves has later timers: its minute is open.
+        if v["newest_t"] >= p.present_ms or v["newest_t"] <= watermark:
+            if waiting(v, tails, k) == 0 and (v["live_t"] != v["newest_t"] or v["live_settled"] <= 0):
                 _settled_live(v, s, k, rows)
             elif v["live_t"] != v["newest_t"]:
-                _early_live(p, v, s, k, tails, rows)
+                early_live(p, v, s, k, tails, rows)
         open_until = publish(p, s, k, watermark, rows)
         if open_until != NONE and (due == NONE or open_until < due):
             due = open_until
@@ -481,7 +482,13 @@ def _settled_live(v, s, key, rows):
 
 
 @njit
-def _early_live(p, v, s, key, tails, rows):
+def live_due(p, v):
+    """Whether the newest sample is so far behind the one of the live row that it needs a new one."""
+    return v["newest_t"] - v["live_t"] >= p.live_interval_ms
+
+
+@njit
+def early_live(p, v, s, key, tails, rows):
     """The live row of the newest sample, which may still wait."""
     if waiting(v, tails, key) == 0:
         _settled_live(v, s, key, rows)

@@ -2,9 +2,9 @@
 
 The kernel makes a part of every vehicle's every minute. What comes next is slow beside it, and needs them only by
 the hour: parts of one driver, fleet and hour are added up in the vehicle's state, and sent when the next one is
-another's, when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for a while or
-the vehicle has caught up with the clock. A vehicle at the pace of the clock so sends each minute as before, and one
-that comes from behind shows all it has as soon as it is there.
+another's, when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for
+`live.backlog_s` or the vehicle has caught up with the clock. A vehicle at the pace of the clock so sends each minute as
+before, and one that comes from behind shows all it has as soon as it is there.
 """
 
 from __future__ import annotations

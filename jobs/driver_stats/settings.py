@@ -106,6 +106,7 @@ class Live(Frozen):
 
     interval_s: NotNegative
     emit_s: Positive
+    backlog_s: Positive
 
 
 class Message(Frozen):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
-from jobs.driver_stats import layout, order, parts
+from jobs.driver_stats import layout, order, parts, present
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
 from jobs.driver_stats.kernel import PARTS, Columns, Messages, Parameters
 from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, TEXT_WORDS
@@ -23,9 +23,6 @@ from jobs.driver_stats.tails import GROWTH, Tails
 from jobs.driver_stats.upgrades import upgraded
 
 NEVER_MS = 2**62
-
-PRESENT_MS = 180_000
-"""A minute that began so long ago is the present: it ends, waits for `order.buffer_s`, and travels."""
 UNKNOWN_DRIVER, DEFAULT_FLEET = b"", b"default"
 FIXED_TEXTS = np.array([UNKNOWN_DRIVER, DEFAULT_FLEET], dtype="S64")
 
@@ -57,6 +54,7 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         rearm_ratio=harsh.rearm_ratio,
         event_gap_ms=ms(harsh.max_gap_s),
         live_interval_ms=ms(settings.live.interval_s) if live else NEVER_MS,
+        present_ms=NONE,
         vehicle_ttl_ms=settings.keep_ms() or NEVER_MS,
         buffer_ms=ms(settings.order.buffer_s),
         backlog_gap_ms=ms(settings.order.backlog_gap_s),
@@ -86,9 +84,11 @@ class VehicleOperator:
         settings = Settings.model_validate(given["settings"])
         self._parameters = kernel_parameters(settings, given["live"])
         self._keep_ms = settings.keep_ms() or NEVER_MS
-        # Open hours and days are not written more often, so no part is needed more often; files have no open ones.
         self._live = given["live"]
-        self._hold_ms = round(settings.live.emit_s * 1000) if self._live else NEVER_MS
+        self._backlog_ms = round(settings.live.backlog_s * 1000)
+        self._shown_ms = -NEVER_MS
+        # Files have no open hours and days.
+        self._hold_ms = self._backlog_ms if self._live else NEVER_MS
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
         self._rows = RowBuffer(self._parameters, 4096)
@@ -133,10 +133,12 @@ class VehicleOperator:
             b.integers["seq"],
         )
         self._rows.clear()
+        now_ms = self._look_at_the_clock()
         counters = np.zeros(len(self.counters), np.int64)
         call = self._call(b.states, b.tails, b.store, counters)
         rejects = self._fold(columns, messages, call, b.is_new)
-        self._hold_back(b.states, everything=False)
+        self._show(call, now_ms)
+        self._hold_back(b.states, now_ms, everything=False)
         timers = np.empty(len(b.states), np.int64)
         order.next_timers(b.states, timers)
         return Result(timers=timers, outputs=self._rows.outputs(), counters=counters, rejects=rejects)
@@ -146,6 +148,7 @@ class VehicleOperator:
         timers = np.full(len(b.states), NONE, np.int64)
         deletions = np.zeros(len(b.states), np.bool_)
         self._rows.clear()
+        now_ms = self._look_at_the_clock()
         call = self._call(b.states, b.tails, b.store, np.zeros(len(self.counters), np.int64))
         done = 0
         while True:
@@ -154,18 +157,35 @@ class VehicleOperator:
                 self._rows.rows, timers, deletions, done,
             )  # fmt: skip
             if done == len(b.states):
-                self._hold_back(b.states, everything=True)
+                self._hold_back(b.states, now_ms, everything=True)
                 return Result(timers=timers, deletions=deletions, outputs=self._rows.outputs())
             self._rows.grow()
 
-    def _hold_back(self, states: NDArray[Any], *, everything: bool) -> None:
+    def _look_at_the_clock(self) -> int:
+        """Says what is the present: it decides when rows come, never what they hold. Files have none."""
+        now_ms = time.time_ns() // 1_000_000
+        if self._live:
+            self._parameters = self._parameters._replace(present_ms=now_ms - present.PRESENT_MS)
+        return now_ms
+
+    def _show(self, call: Call, now_ms: int) -> None:
+        """Lets vehicles of the past have live rows at the clock's pace: see present.py."""
+        if not self._live or 0 <= now_ms - self._shown_ms < self._backlog_ms:
+            return
+        self._shown_ms = now_ms
+        done = 0
+        while (done := present.show(self._parameters, call.states, call.tails, self._rows.rows, done)) < len(
+            call.states
+        ):
+            self._rows.grow()
+
+    def _hold_back(self, states: NDArray[Any], now_ms: int, *, everything: bool) -> None:
         """Lets the drivers' windows have few parts: see parts.py. ``everything``: of these keys nothing is held."""
         made = self._rows.of(PARTS)
         if not len(made) and not everything:
             return
         sent = np.zeros(2 * len(made) + len(states) * everything, PART_ROW)
-        now_ms = time.time_ns() // 1_000_000
-        present_ms = now_ms - PRESENT_MS if self._live else NEVER_MS
+        present_ms = self._parameters.present_ms if self._live else NEVER_MS
         count = parts.hold_back(states, made, len(made), sent, now_ms, self._hold_ms, present_ms)
         if everything:
             count = parts.release_all(states, sent, count)

@@ -5,33 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
-from jobs.driver_stats import vehicle_operator
 from jobs.driver_stats.layout import DRIVE_MS, FOLDS, PART_ROW, STATE, N
 from jobs.driver_stats.parts import hold_back, release_all
 from jobs.driver_stats.windows import HOUR_MS
+from tests.driver_stats.conftest import Clock
 from tests.driver_stats.harness import VehicleHarness, cut_into
 
-T0 = 1_700_002_800_000 - 1_700_002_800_000 % HOUR_MS
+T0 = Clock.START_MS
 MINUTE_MS = 60_000
-
-
-class Clock:
-    """In the place of the module time; it stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.ms = T0
-
-    def time_ns(self) -> int:
-        return self.ms * 1_000_000
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    found = Clock()
-    monkeypatch.setattr(vehicle_operator, "time", found)
-    return found
 
 
 def minutes(first: int, last: int, driver: str = "anna") -> list[dict[str, Any]]:
@@ -72,8 +54,8 @@ def test_at_the_pace_of_the_clock_each_minute_comes_at_once(clock: Clock) -> Non
     assert [minute for _, minute, _ in parts(harness)] == [0, 1, 2, 3]
 
 
-def test_faster_than_the_clock_one_part_a_second_comes(clock: Clock) -> None:
-    harness = VehicleHarness(live=True)
+def test_faster_than_the_clock_one_part_a_while_comes(clock: Clock) -> None:
+    harness = VehicleHarness(["live.backlog_s=1"], live=True)
     clock.ms += 24 * HOUR_MS
     for minute in range(30):
         clock.ms += 100  # ten minutes a second

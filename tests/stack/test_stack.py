@@ -23,7 +23,7 @@ OFFSET = 7040
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    found = Stack(tmp_path / "home", OFFSET)
+    found = Stack(tmp_path / "home", OFFSET, taskmanagers=2, slots=1)
     yield found
     found.down()
 
