@@ -127,7 +127,7 @@ def test_attenuated_signal_by_period() -> None:
     found = ours(ATTENUATED, t, [5, NAN, 5.1, 5.1, 5, 5], attenuated=full)
     assert found == [FAIL, 9, SUSPECT, FAIL, SUSPECT, SUSPECT]  # ioos_qc: 2 where NAN is in the period
     dense = [0.5 * i for i in range(258)]  # 257 of them within 129 s: one has no room
-    crowded = Attenuated(period_s=128.2, suspect=1, fail=0.01)
+    crowded = Attenuated(period_s=128.2, suspect=0.5, fail=0.01)
     found = ours(ATTENUATED, dense, [5.0, 7.0] * 129, attenuated=crowded)
     assert found[1:] == [GOOD] * 255 + [NOT_EVALUATED] * 2
 
