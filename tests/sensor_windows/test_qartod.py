@@ -83,7 +83,7 @@ some = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40)
 
 @settings(deadline=None)  # the first call compiles
 @given(st.one_of(series, some))
-@example([-0.1, 0, 0.4, 0.5, 500, 500.1, 999.9, 1000, math.inf, -math.inf])
+@example([-0.1, 0, 0.4, 0.5, 500, 500.1, 999.9, 1000, NAN])
 def test_gross_range(x: list[float]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

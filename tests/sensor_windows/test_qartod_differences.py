@@ -59,6 +59,12 @@ def test_device_codes_are_no_readings() -> None:
     assert ours(RATE, t, x, "SDS011", fail=(0, 999.9), rate_per_s=rate) == [1, 1, 2, 1, 1]
 
 
+def test_infinities_are_missing() -> None:
+    x = [math.inf, 1.0, -math.inf]
+    assert qartod.gross_range_test(x, (0, 5)).tolist() == [4, 1, 4]
+    assert ours(RANGE, [0.0, 150, 300], x, fail=(0, 5)) == [9, 1, 9]
+
+
 def test_gap() -> None:
     """conf/quality_1.yaml: 3 hours."""
     t, x = [0.0, 150, 300, 300 + 10801, 11251, 11401], [1.0, 1, 1, 30, 30, 30]
