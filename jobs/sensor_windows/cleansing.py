@@ -8,6 +8,7 @@ Source: QARTOD manuals, as ioos_qc implements them. Equal to ioos_qc, test by te
 differences, each with a test of its name in tests/sensor_windows/test_qartod_differences.py:
 
 * **device codes are no readings**: a failure code fails, and is a missing neighbour to the tests of others.
+* **infinities are missing**, to every test; to the gross range of ioos_qc they are beyond it. JSON has none.
 * **gap**: after a silence of more than ``max_gap_s`` nothing is compared with what was before.
 * **rate in milliseconds**: ioos_qc cuts the time between rows to whole seconds.
 * **flat line by time**: a run lasts as long as its times say; ioos_qc counts rows of the median interval. A period that

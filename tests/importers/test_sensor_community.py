@@ -65,7 +65,7 @@ def test_many_sensors_in_any_order_and_of_equal_times_the_first(tmp_path: Path) 
 
 
 def test_wrong_files_say_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no .csv"):
+    with pytest.raises(UserError, match=r"no \.csv"):
         sensor_community.files(tmp_path)
     with pytest.raises(UserError, match="header lacks sensor_id"):
         list(sensor_community.recordings(table(tmp_path, "a;b\n1;2\n")))

@@ -83,6 +83,7 @@ some = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40)
 
 @settings(deadline=None)  # the first call compiles
 @given(st.one_of(series, some))
+@example([-0.1, 0, 0.4, 0.5, 500, 500.1, 999.9, 1000, NAN])
 def test_gross_range(x: list[float]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -93,13 +94,16 @@ def test_gross_range(x: list[float]) -> None:
 @settings(deadline=None)  # the first call compiles
 @given(st.one_of(series, some), st.sampled_from(["average", "differential"]))
 @example([1, 1, 50, 1, NAN, 3, 4], "average")
+@example([0, 0.5, 0, 5.5, 0], "average")
+@example([0, 0.5, 0, 5.5, 0], "differential")
 def test_spike(x: list[float], method: str) -> None:
-    expected = qartod.spike_test(x, 0.55, 5.5, method)
-    assert ours(SPIKE, x, spike=Spike(suspect=0.55, fail=5.5, method=method)) == flags(expected)  # type: ignore[arg-type]
+    expected = qartod.spike_test(x, 0.5, 5.5, method)
+    assert ours(SPIKE, x, spike=Spike(suspect=0.5, fail=5.5, method=method)) == flags(expected)  # type: ignore[arg-type]
 
 
 @settings(deadline=None)  # the first call compiles
 @given(st.one_of(series, some))
+@example([0, 1.5, 3.5, 18.5, 40])
 def test_rate_of_change(x: list[float]) -> None:
     expected = qartod.rate_of_change_test(x, seconds(len(x)), 0.01, 0.1)
     assert ours(RATE, x, rate_per_s=Thresholds(suspect=0.01, fail=0.1)) == flags(expected)

@@ -59,6 +59,12 @@ def test_device_codes_are_no_readings() -> None:
     assert ours(RATE, t, x, "SDS011", fail=(0, 999.9), rate_per_s=rate) == [1, 1, 2, 1, 1]
 
 
+def test_infinities_are_missing() -> None:
+    x = [math.inf, 1.0, -math.inf]
+    assert qartod.gross_range_test(x, (0, 5)).tolist() == [4, 1, 4]
+    assert ours(RANGE, [0.0, 150, 300], x, fail=(0, 5)) == [9, 1, 9]
+
+
 def test_gap() -> None:
     """conf/quality_1.yaml: 3 hours."""
     t, x = [0.0, 150, 300, 300 + 10801, 11251, 11401], [1.0, 1, 1, 30, 30, 30]
@@ -127,7 +133,7 @@ def test_attenuated_signal_by_period() -> None:
     found = ours(ATTENUATED, t, [5, NAN, 5.1, 5.1, 5, 5], attenuated=full)
     assert found == [FAIL, 9, SUSPECT, FAIL, SUSPECT, SUSPECT]  # ioos_qc: 2 where NAN is in the period
     dense = [0.5 * i for i in range(258)]  # 257 of them within 129 s: one has no room
-    crowded = Attenuated(period_s=128.2, suspect=1, fail=0.01)
+    crowded = Attenuated(period_s=128.2, suspect=0.5, fail=0.01)
     found = ours(ATTENUATED, dense, [5.0, 7.0] * 129, attenuated=crowded)
     assert found[1:] == [GOOD] * 255 + [NOT_EVALUATED] * 2
 
