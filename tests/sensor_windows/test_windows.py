@@ -186,5 +186,7 @@ def test_a_sensor_that_moves_leaves_a_void_row_in_the_area_it_left():
     assert found["gfns"]["superseded_by"] is None
     harness.feed([sent([300], pm10=[3], lat=57.2, lon=-2.1), sent([450], pm10=[4], lat=57.1, lon=-2.1)])
     harness.advance(T0 + 600_000)
-    live = {area for (area, _), row in harness.tables()["sensor_live"].items() if row["superseded_by"] is None}
+    live = {
+        area for (area, _), row in harness.tables()["sensor_live"].items() if row["superseded_by"] is None
+    }
     assert live == {"gfns"}
