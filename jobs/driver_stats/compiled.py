@@ -18,16 +18,7 @@ import numba
 config: Any = numba.config  # its attributes are made when it is loaded
 
 _HERE = Path(__file__).resolve().parent
-_FILES = (
-    "compiled.py",
-    "layout.py",
-    "kernel.py",
-    "tails.py",
-    "heads.py",
-    "parts.py",
-    "order.py",
-    "present.py",
-)
+_FILES = ("compiled.py", "layout.py", "kernel.py", "tails.py", "heads.py", "parts.py", "order.py", "present.py")
 
 
 def _cache_folder() -> str:
