@@ -108,6 +108,9 @@ def launch(what: Launch, flink_settings: Mapping[str, str] | None = None) -> Non
     if isinstance(address, RabbitMQAddress):
         address = _resolved(address)
         _check_streams(exchange, address)
+        beside = getattr(module, "exchanges_beside", None)  # of a job that reads more than one
+        for other in beside(settings) if beside else ():
+            _check_streams(other, replace(address, streams=()))
     source, sink = _source(exchange, address), _sink(what.job, parse_uri(what.sink))
     configuration = Configuration()
     for name, value in (flink_settings or {}).items():

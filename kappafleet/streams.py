@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TELEMETRY = "telemetry"
 OBSERVATIONS = "observations"
+ASSIGNMENTS = "assignments"
 RESULTS = "results"
 
 CONSISTENT_HASH = "x-consistent-hash"

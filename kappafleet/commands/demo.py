@@ -48,29 +48,34 @@ def demo() -> None:
             console.print(f"{job} runs already: {job_id}")
             continue
         with console.status(f"flink run: {job}"):
-            job_id = submit_job(job, "rabbitmq:", "cassandra:", show.PARAMETERS, parallelism=show.PARALLELISM)
+            job_id = submit_job(
+                job, "rabbitmq:", "cassandra:", show.PARAMETERS[job], parallelism=show.PARALLELISM
+            )
         console.print(f"{job} submitted: {job_id}")
 
     step("3/4  real trips and readings into RabbitMQ, moved to today")
-    published = show.publish_trips(show.data_folder())
+    published = show.publish_trips(show.data_folders())
     readings = show.publish_readings(show.sensor_folder())
 
     step("4/4  results")
     with connect(CassandraConnection.from_environment()) as session:
         keyspace = keyspace_of(show.JOB, active_version(session, show.JOB) or FIRST_VERSION)
         rows = show.await_results(session, keyspace, published, console)
+        told = show.alerts(session, keyspace, rows)
         sensor_keyspace = keyspace_of(
             show.SENSOR_JOB, active_version(session, show.SENSOR_JOB) or FIRST_VERSION
         )
         hours = show.await_sensors(session, sensor_keyspace, readings, console)
     out = Console()
     out.print(show.drivers_table(rows))
+    if told:
+        out.print(show.alerts_table(told))
     out.print(show.sensors_table(hours))
     out.print(
         "The last minute of each vehicle follows about a minute later, when the quiet streams close it.\n"
     )
     print("Try:")
-    queries = show.queries(rows, keyspace, stack.ports.cql)
+    queries = show.queries(rows, told, keyspace, stack.ports.cql)
     for query in queries + show.sensor_queries(hours, sensor_keyspace, stack.ports.cql):
         print(f"  {query}")
     print(f"\nWatch:  Flink {show.flink_url()}   RabbitMQ {show.rabbitmq_url()} (guest, guest)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.driver_stats import vehicle_operator
+from jobs.driver_stats import present, vehicle_operator
 
 
 class Clock:
@@ -24,3 +24,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
     monkeypatch.setattr(vehicle_operator, "time", found)
     return found
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any mini-batch is a backlog's."""
+    monkeypatch.setattr(present, "CROWD_MESSAGES", 1)

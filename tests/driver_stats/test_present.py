@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from jobs.driver_stats import present
 from tests.driver_stats.conftest import Clock
 from tests.driver_stats.harness import VehicleHarness, cut_into
 
@@ -29,6 +32,7 @@ def test_in_the_present_each_second_has_its_row(clock: Clock) -> None:
     assert live(harness) == list(range(10))
 
 
+@pytest.mark.usefixtures("crowd")
 def test_in_a_backlog_a_vehicle_is_shown_once_a_while_of_the_clock(clock: Clock) -> None:
     harness = VehicleHarness(["live.backlog_s=1"], live=True)
     clock.ms = T0 + 24 * HOUR_MS
@@ -41,6 +45,7 @@ def test_in_a_backlog_a_vehicle_is_shown_once_a_while_of_the_clock(clock: Clock)
     )
 
 
+@pytest.mark.usefixtures("crowd")
 def test_one_that_has_caught_up_is_shown_at_once(clock: Clock) -> None:
     harness = VehicleHarness(live=True)
     clock.ms = T0 + 1_000_000
@@ -51,6 +56,7 @@ def test_one_that_has_caught_up_is_shown_at_once(clock: Clock) -> None:
     assert len(live(harness)) < 200, "the last three minutes only"
 
 
+@pytest.mark.usefixtures("crowd")
 def test_the_last_sample_of_a_backlog_is_shown_when_the_watermark_passes_its_minute(clock: Clock) -> None:
     """And its row is the one that a file's end gives."""
     harness, file = VehicleHarness(live=True), VehicleHarness()
@@ -66,3 +72,23 @@ def test_the_last_sample_of_a_backlog_is_shown_when_the_watermark_passes_its_min
     harness.advance()
     file.advance()
     assert harness.tables()["vehicle_live"] == file.tables()["vehicle_live"]
+
+
+def test_where_few_messages_come_the_oldest_are_shown_at_once(clock: Clock) -> None:
+    """Rare messages of the past are no backlog: a batch to show them in might never be theirs."""
+    harness = VehicleHarness(live=True)
+    clock.ms = T0 + 24 * HOUR_MS
+    harness.feed(seconds(0, present.CROWD_MESSAGES - 1))
+    assert live(harness) == list(range(present.CROWD_MESSAGES - 1))
+
+
+def test_a_small_batch_in_the_midst_of_large_ones_is_of_the_backlog(clock: Clock) -> None:
+    harness = VehicleHarness(live=True)
+    clock.ms = T0 + 24 * HOUR_MS
+    harness.feed(seconds(0, 600))
+    clock.ms += present.CROWD_MS - 1
+    harness.feed(seconds(600, 610))
+    assert live(harness) == [0, 599]
+    clock.ms += 1
+    harness.feed(seconds(610, 612))
+    assert live(harness) == [0, 599, 610, 611]
