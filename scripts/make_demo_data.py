@@ -2,8 +2,8 @@
 
     python scripts/make_demo_data.py [FOLDER]
 
-FOLDER (default ../shared/data) holds `nrel-cmap-drives`, `driveplotr-nds`, `drive-cycles` and `sensor-community`, as their
-SOURCE.md describe.
+FOLDER (default ../shared/data) holds `nrel-cmap-drives`, `driveplotr-nds`, `drive-cycles` and `sensor-community`, as
+their SOURCE.md describe.
 The same originals give the same bytes. Licences of what is bundled: NOTICE.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kappafleet.importers import Recorded, driveplotr_nds, nrel_cmap, sensor_community
+from kappafleet.importers import Recorded, Recording, driveplotr_nds, nrel_cmap, sensor_community
 from kappafleet.importers.recording import message_lines
 
 ROOT = Path(__file__).resolve().parent.parent
