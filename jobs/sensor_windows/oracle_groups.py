@@ -55,7 +55,8 @@ def contexts(hours: Iterable[Row], settings: Settings) -> Iterator[Row]:
     """The terms that fit each station's hour, by the medians of its sensors' means."""
     if not settings.context.index:
         return
-    rules, index = topics(settings.context.topics), ContextIndex(text_index(settings.context.index))
+    rules = topics(settings.context.topics)
+    index = ContextIndex(text_index(settings.context.index), rules.patterns())
     params_hash = station_context(settings).params_hash
     stations: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in hours:

@@ -59,12 +59,11 @@ class StationContext:
 
     def __init__(self, rules: Topics, texts: TextIndex, limit: int) -> None:
         self._rules = rules.conditions
+        words = rules.patterns()
         self._places = {
-            topic.removeprefix("place:"): words
-            for topic, words in rules.patterns().items()
-            if topic.startswith("place:")
+            topic.removeprefix("place:"): its for topic, its in words.items() if topic.startswith("place:")
         }
-        self._index = ContextIndex(texts)
+        self._index = ContextIndex(texts, words)
         self._limit = limit
         self.params_hash = _Rules(
             name="context", version=rules.version, topics=rules, texts=texts, limit=limit
