@@ -37,6 +37,10 @@ class LogSource(Protocol):
         """The source of another kind of messages; None: they are among the others."""
         ...
 
+    def again(self, uid: str) -> LogSource:
+        """The same log, for a job that reads it once more, with other keys: under this uid."""
+        ...
+
     def records(
         self,
         env: StreamExecutionEnvironment,
@@ -65,9 +69,15 @@ class RowSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileLines:
-    """Message lines in a file or in the files of a folder."""
+    """Message lines in a file or in the files of a folder.
+
+    Attributes:
+        path: the file or folder.
+        uid: under which the place in it is found again in a savepoint.
+    """
 
     path: Path
+    uid: str = SOURCE_UID
 
     @property
     def live(self) -> bool:
@@ -77,6 +87,10 @@ class FileLines:
     def beside(self, prefix: str) -> LogSource | None:
         """Lines of all schemas are in the same files."""
         return None
+
+    def again(self, uid: str) -> LogSource:
+        """The same files."""
+        return replace(self, uid=uid)
 
     def records(
         self,
@@ -90,7 +104,7 @@ class FileLines:
         """The lines; no watermark before the end, so that vehicles may come in any order."""
         source = json_lines_source(self.path, id_field=id_field)
         stream = env.from_source(source, WatermarkStrategy.no_watermarks(), "message lines")
-        return stream.uid(SOURCE_UID).set_parallelism(1)
+        return stream.uid(self.uid).set_parallelism(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +135,10 @@ class RabbitStreams:
     def beside(self, prefix: str) -> LogSource | None:
         """All streams of another prefix, at the same broker, from their start."""
         return replace(self, prefix=prefix, streams=(), start="first", uid=f"{SOURCE_UID}-{prefix}")
+
+    def again(self, uid: str) -> LogSource:
+        """The same streams, from the same start."""
+        return replace(self, uid=uid)
 
     def records(
         self,
