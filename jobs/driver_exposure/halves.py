@@ -26,6 +26,7 @@ from jobs.sensor_windows.windows import FINAL_US
 Array = NDArray[Any]
 WAYS, HOURS = "way", "hour"
 _HARSH = np.array([EVENT_TYPES.index(name) for name in HARSH_TYPES])
+_NEEDS_MOST = np.array([name.startswith("pm2_5") for name in QUANTITIES])
 _QUANTITY = np.array([QUANTITIES.index(name) if name in QUANTITIES else -1 for name in NAMES], np.int8)
 
 
@@ -137,7 +138,7 @@ class SensorHours:
         rows["cell"] = [each[: self._characters] for each in hours["geohash"].tolist()]
         rows["start"], rows["quantity"] = hours["start"], _QUANTITY[hours["quantity"]]
         # Of a model whose interval is not known nothing is known to be missing.
-        too_few = hours["completeness"] < self._min_completeness
+        too_few = _NEEDS_MOST[rows["quantity"]] & (hours["completeness"] < self._min_completeness)
         rows["mean"] = np.where(too_few, np.nan, hours["mean"])
         rows["version"] = hours["write_us"] - 1000 * (hours["start"] + HOUR_MS) - FINAL_US
         return replace(result, outputs={HOURS: (keys, rows)})

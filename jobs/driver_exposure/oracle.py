@@ -77,7 +77,9 @@ def _air(hours: Iterable[Row], settings: Settings) -> Air:
     found: Air = defaultdict(lambda: defaultdict(dict))
     for row in sorted(hours, key=lambda row: row["quantity"] == "pm2_5_corrected"):
         name = row["quantity"].removesuffix("_corrected")
-        enough = row["completeness"] is None or row["completeness"] >= settings.min_completeness
+        enough = (
+            name != "pm2_5" or row["completeness"] is None or row["completeness"] >= settings.min_completeness
+        )
         if name in MEASURED and row["geohash"] and row["mean"] is not None and enough:
             place = row["geohash"][: settings.cell], row["hour_start"]
             found[place][name][row["sensor_id"]] = row["mean"]

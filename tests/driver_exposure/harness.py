@@ -1,4 +1,4 @@
-"""Feeds messages through the whole of driver_exposure without Flink, in any cut, with any watermarks; keeps the tables."""
+"""Feeds messages through all of driver_exposure without Flink, in any cut, with any watermarks; keeps the tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import pickle
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from connectors.columnar_runtime import NO_TIMER
@@ -245,7 +246,7 @@ def run(
     """All messages in mini-batches that end at ``cuts``; watermarks in seconds after T0 between them; then the end."""
     harness = Harness(overrides)
     edges = sorted({0, len(log), *(cut for cut in cuts if 0 < cut < len(log))})
-    for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for index, (start, end) in enumerate(pairwise(edges)):
         harness.feed(log[start:end])
         if watermarks:
             harness.advance(T0 + 1000 * watermarks[index % len(watermarks)])

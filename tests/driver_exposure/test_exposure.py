@@ -6,7 +6,7 @@ import pytest
 
 from conf.parameters import ParameterError
 from jobs.driver_exposure.settings import Settings
-from tests.driver_exposure.harness import T0, drive, readings, run
+from tests.driver_exposure.harness import T0, content, drive, expected, readings, run
 
 HOUR = [10.0] * 24
 """A whole hour of readings."""
@@ -96,7 +96,8 @@ def test_standing_with_the_ignition_off_is_not_on_the_road() -> None:
 
 def test_the_weather_at_a_harsh_event_is_that_of_its_place_and_hour() -> None:
     braked = drive(600, [HERE] * 30, brakes=[12], step_s=1)
-    weather = readings(0, model="DHT22", temperature=[3.0] * 24, humidity=[90.0] * 24)
+    # Of the weather a few readings are enough.
+    weather = readings(0, model="DHT22", temperature=[3.0] * 9, humidity=[90.0] * 9)
     elsewhere = readings(
         0, sensor="far", model="DHT22", lat=THERE, temperature=[30.0] * 24, humidity=[20.0] * 24
     )
@@ -143,6 +144,24 @@ def test_late_readings_and_late_minutes_are_the_next_revision() -> None:
         (2, 20.0, 600.0),
     ]
     assert all(row["final"] for row in rows)
+
+
+def test_a_minute_that_gets_another_driver_is_taken_from_the_one_before() -> None:
+    # A minute goes by the driver of its last sample, as in vehicle_minute.
+    log = [
+        drive(540, [HERE] * 16),
+        readings(0, pm2_5=HOUR),
+        drive(640, [HERE] * 4, driver="e"),
+        drive(0, [HERE] * 4, driver="f", vehicle="w"),
+        drive(40, [HERE] * 4, driver="g", vehicle="w"),
+    ]
+    harness = run(log, cuts=[2, 3, 4], watermarks=[7300, 7400, 7500, 7600])
+    found = harness.tables()
+    assert content(found) == expected(log)
+    rows = {key[0]: row for key, row in found["driver_exposure"].items()}
+    assert {driver: row["minutes"] for driver, row in rows.items()} == {"d": 1, "e": 1, "g": 1}
+    (void,) = (row for _, _, row in harness.writes if row["superseded_by"] is not None)
+    assert (void["driver_id"], void["minutes"], void["revision"]) == ("f", 0, 1)
 
 
 def test_state_ends_when_messages_may_no_longer_come() -> None:
