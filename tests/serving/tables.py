@@ -1,0 +1,110 @@
+"""Tables of keyspaces kf_driver_stats_v1 and _v2 in a test's Cassandra, with a few drivers of two fleets.
+
+The names are those that readers look for, so these tests run on a Cassandra of their own alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cassandra.cluster import Session
+from cassandra.concurrent import execute_concurrent
+
+from connectors.cassandra_client import (
+    active_version,
+    change_active_version,
+    create_meta,
+    create_tables,
+)
+from schemas.tables import cql_text, table
+
+JOB = "driver_stats"
+NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+HOSTILE = "=cmd|'/C calc'!A0\",\"<script>alert(1)</script>"
+HOURS_OF_ANNA = 24 * 40
+
+
+def fill(session: Session) -> None:
+    """Makes the tables anew, with the rows that the tests name."""
+    create_meta(session)
+    for version in (1, 2):
+        session.execute(f"DROP KEYSPACE IF EXISTS kf_driver_stats_v{version}")
+        create_tables(session, f"kf_driver_stats_v{version}", cql_text(JOB))
+    activate(session, 1)
+    for hour in range(HOURS_OF_ANNA):
+        start = NOW.replace(minute=0) - timedelta(hours=hour)
+        insert(
+            session,
+            "driver_hour",
+            driver_id="anna",
+            day=str(start.date()),
+            hour_start=start,
+            distance_km=hour + 0.5,
+        )
+    for day in range(40):
+        date = (NOW - timedelta(days=day)).date()
+        fleet = "north" if day % 2 == 0 else "south"
+        values = {
+            "driver_id": "anna",
+            "day": str(date),
+            "distance_km": 100.0 + day,
+            "score": 90.0,
+            "final": day > 0,
+        }
+        insert(session, "driver_day", month=str(date)[:7], **values)
+        insert(session, "fleet_day", fleet_id=fleet, **values)
+    today = str(NOW.date())
+    insert(session, "fleet_day", fleet_id="north", day=today, driver_id=HOSTILE, distance_km=1.0)
+    insert(session, "fleet_day", fleet_id="south", day=today, driver_id="ben", distance_km=2.0)
+    for minute in range(3):
+        at = NOW - timedelta(minutes=minute)
+        void = at if minute == 1 else None
+        insert(session, "driver_event", driver_id="anna", day=today, event_time=at, type="harsh_brake",
+               vehicle_id="van-7", fleet_id="north" if minute else "south", start_time=at, end_time=at, peak=4.2,
+               unit="m/s2", severity="low", superseded_by=void)  # fmt: skip
+    insert(session, "vehicle_live", fleet_id="north", vehicle_id="van-7", driver_id="anna", event_time=NOW,
+           state="driving", lat=52.5, lon=13.4, speed_kmh=48.0)  # fmt: skip
+    insert(
+        session,
+        "vehicle_live",
+        fleet_id="south",
+        vehicle_id="van-9",
+        driver_id="ben",
+        event_time=NOW,
+        state="idle",
+    )
+    insert(session, "reject", day=today, source="telemetry-0", received_at=NOW, offset=7, reason="not JSON",
+           body=b"\x00\xff", length=2, sha256="ab")  # fmt: skip
+    insert(session, "driver_day", version=2, driver_id="anna", month="2026-11", day=today, distance_km=7.0)
+    write(session)
+
+
+def insert(session: Session, name: str, version: int = 1, **values: Any) -> None:
+    known = {column.name for column in table(JOB, name).columns}
+    chosen = {column: value for column, value in values.items() if column in known and value is not None}
+    marks = ", ".join("?" for _ in chosen)
+    text = f"INSERT INTO kf_driver_stats_v{version}.{name} ({', '.join(chosen)}) VALUES ({marks})"
+    _WAITING.append((_prepared(session, text), tuple(chosen.values())))
+
+
+def write(session: Session) -> None:
+    """Writes what was inserted, many at a time: a write waits for the disk."""
+    execute_concurrent(session, _WAITING, concurrency=100)
+    _WAITING.clear()
+
+
+def activate(session: Session, version: int) -> None:
+    expected = active_version(session, JOB)
+    if expected != version:
+        assert change_active_version(session, JOB, expected=expected, version=version)
+
+
+_PREPARED: dict[str, Any] = {}
+_WAITING: list[tuple[Any, tuple[Any, ...]]] = []
+
+
+def _prepared(session: Session, text: str) -> Any:
+    if text not in _PREPARED:
+        _PREPARED[text] = session.prepare(text)
+    return _PREPARED[text]
