@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kappafleet import __version__
-from serving import extras, pipeline
+from serving import extras, pipeline, workbooks
 from serving.problems import MEDIA_TYPE, Problem
 from serving.routes import add_examples, add_questions
 from serving.service import Service
@@ -59,6 +59,7 @@ def build(shared: Service) -> FastAPI:
     app.add_exception_handler(Exception, _failed)
     add_questions(app, shared)
     extras.add(app, shared)
+    workbooks.add(app, shared)
     pipeline.add(app, shared)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
