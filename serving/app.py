@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,7 +12,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kappafleet import __version__
@@ -61,8 +64,18 @@ def build(shared: Service) -> FastAPI:
     extras.add(app, shared)
     workbooks.add(app, shared)
     pipeline.add(app, shared)
+    _add_pages(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def start() -> Response:
+        return RedirectResponse("/dashboard/")
+
+    files = Path(str(resources.files("serving") / "static"))
+    app.mount("/dashboard", StaticFiles(directory=files, html=True), name="dashboard")
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
