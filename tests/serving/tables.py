@@ -63,6 +63,10 @@ def fill(session: Session) -> None:
         insert(session, "driver_event", driver_id="anna", day=today, event_time=at, type="harsh_brake",
                vehicle_id="van-7", fleet_id="north" if minute else "south", start_time=at, end_time=at, peak=4.2,
                unit="m/s2", severity="low", superseded_by=void)  # fmt: skip
+        insert(session, "vehicle_minute", vehicle_id="van-7", day=today, minute_start=at.replace(second=0),
+               driver_id="anna", fleet_id="north", mean_speed_kmh=40.0 + minute, max_speed_kmh=50.0)  # fmt: skip
+    insert(session, "trip", driver_id="anna", month=today[:7], start_time=NOW - timedelta(hours=1), vehicle_id="van-7",
+           end_time=NOW, fleet_id="north", distance_km=12.5, drive_s=2700.0, final=True)  # fmt: skip
     insert(session, "vehicle_live", fleet_id="north", vehicle_id="van-7", driver_id="anna", event_time=NOW,
            state="driving", lat=52.5, lon=13.4, speed_kmh=48.0)  # fmt: skip
     insert(
