@@ -64,6 +64,8 @@ def demo() -> None:
     print("Try:")
     for query in show.queries(rows, keyspace, stack.ports.cql):
         print(f"  {query}")
-    print(f"\nWatch:  Flink {show.flink_url()}   RabbitMQ {show.rabbitmq_url()} (guest, guest)")
+    stack.serving.start()
+    print(f"\nSee:    {stack.serving.url}   (the dashboard; its API: {stack.serving.url}openapi.json)")
+    print(f"Watch:  Flink {show.flink_url()}   RabbitMQ {show.rabbitmq_url()} (guest, guest)")
     print("Stop:   make down      (keeps the data; make clean deletes them)", flush=True)
     sys.stdout.flush()

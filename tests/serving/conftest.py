@@ -12,12 +12,12 @@ import httpx
 import pytest
 from cassandra.cluster import Session
 
-from connectors.cassandra_client import connect
+from connectors.cassandra_client import active_version, connect, create_meta
 from kappafleet.connections import CassandraConnection
 from serving.app import build
 from serving.service import Service, Settings
 from serving.store import Store
-from tests.serving.tables import NOW, fill
+from tests.serving.tables import JOB, NOW, clear, fill
 
 Client = Callable[..., httpx.AsyncClient]
 
@@ -27,14 +27,17 @@ def session() -> Iterator[Session]:
     port = os.environ.get("KF_TEST_CASSANDRA_PORT")
     if not port:
         pytest.skip("needs a Cassandra: set KF_TEST_CASSANDRA_PORT (make test starts one)")
-    with connect(CassandraConnection(("127.0.0.1",), int(port))) as found:
+    with connect(CassandraConnection(("127.0.0.1",), int(port)), timeout_s=120) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def filled(session: Session) -> Session:
+def filled(session: Session) -> Iterator[Session]:
+    create_meta(session)
+    before = active_version(session, JOB)
     fill(session)
-    return session
+    yield session
+    clear(session, before)
 
 
 @pytest.fixture

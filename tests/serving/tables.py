@@ -1,6 +1,6 @@
-"""Tables of keyspaces kf_driver_stats_v1 and _v2 in a test's Cassandra, with a few drivers of two fleets.
+"""Two versions of driver_stats' tables in a test's Cassandra, with a few drivers of two fleets.
 
-The names are those that readers look for, so these tests run on a Cassandra of their own alone.
+Their numbers are none that a job takes; while the tests run, readers are told to use them.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from connectors.cassandra_client import (
     create_tables,
 )
 from schemas.tables import cql_text, table
+from serving.store import keyspace_of
 
 JOB = "driver_stats"
+FIRST, SECOND = 901, 902
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 HOSTILE = "=cmd|'/C calc'!A0\",\"<script>alert(1)</script>"
 HOURS_OF_ANNA = 24 * 40
 
 
 def fill(session: Session) -> None:
-    """Makes the tables anew, with the rows that the tests name."""
+    """Makes the tables, with the rows that the tests name."""
     create_meta(session)
-    for version in (1, 2):
-        session.execute(f"DROP KEYSPACE IF EXISTS kf_driver_stats_v{version}")
-        create_tables(session, f"kf_driver_stats_v{version}", cql_text(JOB))
-    activate(session, 1)
+    for version in (FIRST, SECOND):
+        create_tables(session, keyspace_of(JOB, version), cql_text(JOB))
+    activate(session, FIRST)
     for hour in range(HOURS_OF_ANNA):
         start = NOW.replace(minute=0) - timedelta(hours=hour)
         insert(
@@ -80,15 +81,15 @@ def fill(session: Session) -> None:
     )
     insert(session, "reject", day=today, source="telemetry-0", received_at=NOW, offset=7, reason="not JSON",
            body=b"\x00\xff", length=2, sha256="ab")  # fmt: skip
-    insert(session, "driver_day", version=2, driver_id="anna", month="2026-11", day=today, distance_km=7.0)
+    insert(session, "driver_day", version=SECOND, driver_id="anna", month="2026-11", day=today, distance_km=7.0)
     write(session)
 
 
-def insert(session: Session, name: str, version: int = 1, **values: Any) -> None:
+def insert(session: Session, name: str, version: int = FIRST, **values: Any) -> None:
     known = {column.name for column in table(JOB, name).columns}
     chosen = {column: value for column, value in values.items() if column in known and value is not None}
     marks = ", ".join("?" for _ in chosen)
-    text = f"INSERT INTO kf_driver_stats_v{version}.{name} ({', '.join(chosen)}) VALUES ({marks})"
+    text = f"INSERT INTO {keyspace_of(JOB, version)}.{name} ({', '.join(chosen)}) VALUES ({marks})"
     _WAITING.append((_prepared(session, text), tuple(chosen.values())))
 
 
@@ -96,6 +97,16 @@ def write(session: Session) -> None:
     """Writes what was inserted, many at a time: a write waits for the disk."""
     execute_concurrent(session, _WAITING, concurrency=100)
     _WAITING.clear()
+
+
+def clear(session: Session, before: int | None) -> None:
+    """Drops the tables, and tells readers what they were told before."""
+    if before is None:
+        session.execute("DELETE FROM kf_meta.active_version WHERE job = %s IF EXISTS", (JOB,))
+    else:
+        activate(session, before)
+    for version in (FIRST, SECOND):
+        session.execute(f"DROP KEYSPACE IF EXISTS {keyspace_of(JOB, version)}")
 
 
 def activate(session: Session, version: int) -> None:

@@ -12,9 +12,9 @@ import pytest
 from cassandra.cluster import Session
 
 from serving.questions import questions
-from serving.store import VERSION_KEPT_S
+from serving.store import VERSION_KEPT_S, keyspace_of
 from tests.serving.conftest import Client
-from tests.serving.tables import HOSTILE, HOURS_OF_ANNA, NOW, activate
+from tests.serving.tables import FIRST, HOSTILE, HOURS_OF_ANNA, JOB, NOW, SECOND, activate
 
 pytestmark = pytest.mark.anyio
 
@@ -136,18 +136,18 @@ async def test_readers_follow_the_active_version_within_a_second(client: Client,
     asking = client()
     address = "/v1/drivers/anna/days?month=2026-11&limit=1"
     before = (await asking.get(address)).json()
-    assert (before["version"], before["rows"][0]["distance_km"]) == (1, 100.0)
-    activate(filled, 2)
+    assert (before["version"], before["rows"][0]["distance_km"]) == (FIRST, 100.0)
+    activate(filled, SECOND)
     try:
         with anyio.fail_after(VERSION_KEPT_S * 5):
-            while (after := (await asking.get(address)).json())["version"] == 1:
+            while (after := (await asking.get(address)).json())["version"] == FIRST:
                 await anyio.sleep(0.05)
-        assert (after["version"], after["rows"][0]["distance_km"]) == (2, 7.0)
+        assert (after["version"], after["rows"][0]["distance_km"]) == (SECOND, 7.0)
         # A cursor goes on in the version that it began in.
         rest = (await asking.get(before["next"])).json()
-        assert (rest["version"], rest["rows"][0]["distance_km"]) == (1, 101.0)
+        assert (rest["version"], rest["rows"][0]["distance_km"]) == (FIRST, 101.0)
     finally:
-        activate(filled, 1)
+        activate(filled, FIRST)
 
 
 async def test_a_job_without_tables_is_said_so(client: Client) -> None:
@@ -160,15 +160,15 @@ async def test_a_job_without_tables_is_said_so(client: Client) -> None:
 async def test_a_table_of_an_older_version_is_read_without_the_columns_it_lacks(
     client: Client, filled: Session
 ) -> None:
-    filled.execute("ALTER TABLE kf_driver_stats_v2.driver_day DROP penalty_idle")
-    activate(filled, 2)
+    filled.execute(f"ALTER TABLE {keyspace_of(JOB, SECOND)}.driver_day DROP penalty_idle")
+    activate(filled, SECOND)
     try:
         (row,) = await rows(client, "/v1/drivers/anna/days?month=2026-11")
         assert row["distance_km"] == 7.0
         assert "penalty_idle" not in row
     finally:
-        activate(filled, 1)
-        filled.execute("ALTER TABLE kf_driver_stats_v2.driver_day ADD penalty_idle double")
+        activate(filled, FIRST)
+        filled.execute(f"ALTER TABLE {keyspace_of(JOB, SECOND)}.driver_day ADD penalty_idle double")
 
 
 async def test_every_question_has_its_route_and_its_description(client: Client) -> None:

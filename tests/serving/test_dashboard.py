@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from cassandra.cluster import Session
 
+from serving.store import keyspace_of
 from tests.serving.browser import Page, chromium
-from tests.serving.tables import HOSTILE, insert, write
+from tests.serving.tables import FIRST, HOSTILE, JOB, insert, write
 from tests.serving.test_serve_command import served
 
 DAY = "2026-11-21"
@@ -71,7 +72,8 @@ def test_a_vehicle_that_reports_appears_without_a_reload(page: Page, address: st
     try:
         page.wait("document.querySelector('[data-vehicle=\"van-new\"]')")
     finally:
-        filled.execute("DELETE FROM kf_driver_stats_v1.vehicle_live WHERE fleet_id = 'north' AND vehicle_id = 'van-new'")
+        live = f"{keyspace_of(JOB, FIRST)}.vehicle_live"
+        filled.execute(f"DELETE FROM {live} WHERE fleet_id = 'north' AND vehicle_id = 'van-new'")
 
 
 def test_the_leaderboard_sorts_and_a_name_from_outside_is_a_text(page: Page, address: str) -> None:
