@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kappafleet import __version__
-from serving import extras, pipeline, workbooks
+from serving import extras, pipeline, sensorthings, workbooks
 from serving.problems import MEDIA_TYPE, Problem
 from serving.routes import add_examples, add_questions
 from serving.service import Service
@@ -62,6 +62,7 @@ def build(shared: Service) -> FastAPI:
     app.add_exception_handler(Exception, _failed)
     add_questions(app, shared)
     extras.add(app, shared)
+    sensorthings.add(app, shared)
     workbooks.add(app, shared)
     pipeline.add(app, shared)
     _add_pages(app)
@@ -109,7 +110,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 def _document(request: Request, problem: Problem) -> Response:
     headers = {"Cache-Control": "no-store", **problem.headers}
-    return Response(problem.body(request.url.path), problem.status, headers, MEDIA_TYPE)
+    return Response(problem.body(request.scope["path"]), problem.status, headers, MEDIA_TYPE)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
