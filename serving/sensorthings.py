@@ -40,14 +40,19 @@ def add(app: FastAPI, service: Service) -> None:
     path = "/v1/sensors/{sensor_id}/Datastreams"
     extra = {
         "parameters": [
-            {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("month", "from", "to", "cursor", "limit")
+            {"name": name, "in": "query", "schema": {"type": "string"}}
+            for name in ("month", "from", "to", "cursor", "limit")
         ]
     }
 
     async def rows(request: Request, sensor_id: str) -> tuple[list[dict[str, Any]], str | None]:
         caller = service.admit(request)
         given = parameters.asked(
-            asked, {"sensor_id": sensor_id}, request.query_params.multi_items(), "application/json", service.now()
+            asked,
+            {"sensor_id": sensor_id},
+            request.query_params.multi_items(),
+            "application/json",
+            service.now(),
         )
         visibility.check(asked, given.ids, caller)
         start = service.cursors.position(given.cursor, asked, given.ids, given.span) if given.cursor else None
@@ -56,7 +61,11 @@ def add(app: FastAPI, service: Service) -> None:
         following = None
         if page.next is not None:
             cursor = service.cursors.text(page.next, asked, given.ids, given.span)
-            following = str(request.url.include_query_params(**dict(given.span.parameters), limit=given.limit, cursor=cursor))
+            following = str(
+                request.url.include_query_params(
+                    **dict(given.span.parameters), limit=given.limit, cursor=cursor
+                )
+            )
         return named(page.columns, page.rows), following
 
     @app.get(path, tags=["sensors"], operation_id="sensor-datastreams", openapi_extra=extra, responses=problem_answers(),
@@ -73,10 +82,17 @@ def add(app: FastAPI, service: Service) -> None:
     async def observations(request: Request, sensor_id: str, quantity: str) -> Response:
         parameters.identifier("quantity", quantity)
         found, following = await rows(request, sensor_id)
-        document: dict[str, Any] = {"value": [observation(row) for row in found if row["quantity"] == quantity]}
+        document: dict[str, Any] = {
+            "value": [observation(row) for row in found if row["quantity"] == quantity]
+        }
         if following:
             document["@iot.nextLink"] = following
-        if not document["value"] and not following and quantity not in {row["quantity"] for row in found} and found:
+        if (
+            not document["value"]
+            and not following
+            and quantity not in {row["quantity"] for row in found}
+            and found
+        ):
             raise Problem("not-found", "the sensor has no such Datastream in this range")
         return tagged(request, encodings.to_json(document), "application/json")
 
@@ -94,7 +110,11 @@ def datastream(row: dict[str, Any]) -> dict[str, Any]:
         "@iot.id": f"{row['sensor_id']}/{row['quantity']}",
         "name": f"{row['quantity']}, hourly mean",
         "observationType": _AVERAGE,
-        "unitOfMeasurement": {"name": unit, "symbol": unit, "definition": f"ucum:{_UNITS.get(str(unit), unit)}"},
+        "unitOfMeasurement": {
+            "name": unit,
+            "symbol": unit,
+            "definition": f"ucum:{_UNITS.get(str(unit), unit)}",
+        },
         "ObservedProperty": {"name": row["quantity"]},
         "Sensor": {"name": row.get("sensor_model")},
         "Thing": {"name": row["sensor_id"], "properties": {"station_id": row.get("station_id")}},

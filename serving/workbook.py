@@ -139,7 +139,9 @@ def _rows(book: Workbook, sheet: Sheet) -> None:
     page.freeze_panes = f"{get_column_letter(min(2, len(sheet.columns)))}3"
     page.auto_filter.ref = f"A2:{width}{max(last, 2)}"
     for index, column in enumerate(sheet.columns):
-        longest = max([len(definition(column.name).label), *(len(str(row[index])) for row in sheet.rows[:200])])
+        longest = max(
+            [len(definition(column.name).label), *(len(str(row[index])) for row in sheet.rows[:200])]
+        )
         limit = 14 if forms[index] in (Form.NUMBER, Form.COUNT, Form.DURATION) else 40
         page.column_dimensions[get_column_letter(index + 1)].width = min(max(longest + 2, 9), max(limit, 21))
     page.append(_totals(page, sheet, forms, last))

@@ -26,13 +26,19 @@ from serving.workbook import MAX_ROWS, MEDIA_TYPE, Sheet, safe_name, workbook
 PAGE = 5000
 DRIVERS_AT_ONCE = 8
 _LEFT_OUT = frozenset({"superseded_by", "month", "formula", "params_hash"})
-_SUMS = frozenset({"distance_km", "harsh_accel", "harsh_brake", "harsh_corner", "n_samples", "penalty_events"})
+_FIRST = {"driver_id": 0, "day": 1}
+_SUMS = frozenset(
+    {"distance_km", "harsh_accel", "harsh_brake", "harsh_corner", "n_samples", "penalty_events"}
+)
 
 
 def add(app: FastAPI, service: Service) -> None:
     """Adds the route."""
     busy = asyncio.Semaphore(2)  # making one takes seconds of a processor
-    found = {"description": "The workbook (.xlsx).", "content": {MEDIA_TYPE: {"schema": {"format": "binary"}}}}
+    found = {
+        "description": "The workbook (.xlsx).",
+        "content": {MEDIA_TYPE: {"schema": {"format": "binary"}}},
+    }
 
     @app.get("/v1/fleets/{fleet_id}/workbook", tags=["drivers and vehicles"], operation_id="fleet-workbook",
              summary="A fleet's day or month as a workbook for spreadsheets.",
@@ -48,7 +54,10 @@ def add(app: FastAPI, service: Service) -> None:
         async with busy:
             body, period = await fleet_period(service.store, fleet, given, caller, service.now())
         name = f"{safe_name([fleet, period])}.xlsx"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "private, no-store",
+        }
         return Response(body, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -156,7 +165,9 @@ def _by_driver(columns: Sequence[Column], rows: Sequence[Row]) -> list[Row]:
                 kept[index] = value
             elif value is None:
                 continue
-            elif column.name in _SUMS or (column.cql_type == "double" and column.name.endswith(("_s", "_km"))):
+            elif column.name in _SUMS or (
+                column.cql_type == "double" and column.name.endswith(("_s", "_km"))
+            ):
                 kept[index] = value if before is None else before + value
             elif column.name == "max_speed_kmh":
                 kept[index] = value if before is None else max(before, value)  # type: ignore[call-overload]
@@ -176,9 +187,13 @@ def _sheet(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Sheet:
         for index, column in enumerate(columns)
         if column.name not in _LEFT_OUT and (not rows or any(row[index] is not None for row in rows))
     ]
-    kept.sort(key=lambda index: columns[index].name not in ("driver_id", "day"))
-    return Sheet(name, [columns[index] for index in kept], [tuple(row[index] for index in kept) for row in rows])
+    kept.sort(key=lambda index: _FIRST.get(columns[index].name, len(_FIRST)))
+    return Sheet(
+        name, [columns[index] for index in kept], [tuple(row[index] for index in kept) for row in rows]
+    )
 
 
 def _too_many() -> Problem:
-    return Problem("too-many-rows", f"more than {MAX_ROWS:,} rows: take a day instead of the month, or ask page by page")
+    return Problem(
+        "too-many-rows", f"more than {MAX_ROWS:,} rows: take a day instead of the month, or ask page by page"
+    )

@@ -119,7 +119,5 @@ def _secret(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f"--secret-file {path} cannot be read: {error}") from error
     if len(found) < 32:
-        raise UserError(
-            f"--secret-file {path} has {len(found)} bytes: it needs 32 random ones"
-        )
+        raise UserError(f"--secret-file {path} has {len(found)} bytes: it needs 32 random ones")
     return found

@@ -66,7 +66,9 @@ class Page:
                 found = None  # the page is just being replaced
             if found:
                 return found
-            assert time.monotonic() < end, f"never: {script}; the page says: {self.text()[:800]}; {self.problems}"
+            assert time.monotonic() < end, (
+                f"never: {script}; the page says: {self.text()[:800]}; {self.problems}"
+            )
             time.sleep(0.05)
 
     def text(self) -> str:
@@ -82,7 +84,13 @@ class Page:
             self.send("Input.dispatchKeyEvent", type=kind, key=key, **text, **extra)
 
     def look(self, *, width: int, height: int, dark: bool) -> None:
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         scheme = "dark" if dark else "light"
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 

@@ -81,7 +81,9 @@ def fill(session: Session) -> None:
     )
     insert(session, "reject", day=today, source="telemetry-0", received_at=NOW, offset=7, reason="not JSON",
            body=b"\x00\xff", length=2, sha256="ab")  # fmt: skip
-    insert(session, "driver_day", version=SECOND, driver_id="anna", month="2026-11", day=today, distance_km=7.0)
+    insert(
+        session, "driver_day", version=SECOND, driver_id="anna", month="2026-11", day=today, distance_km=7.0
+    )
     write(session)
 
 

@@ -32,7 +32,13 @@ def test_every_documented_query_is_accepted_and_finds_rows(filled: Session, tmp_
     text = "\n".join(f"{each};" for each in DOCUMENTED).replace(keyspace_of(JOB, 1), keyspace_of(JOB, FIRST))
     script.write_text(text, "utf-8")
     run = subprocess.run(
-        [str(Path(sys.executable).parent / "cqlsh"), "127.0.0.1", os.environ["KF_TEST_CASSANDRA_PORT"], "-f", str(script)],
+        [
+            str(Path(sys.executable).parent / "cqlsh"),
+            "127.0.0.1",
+            os.environ["KF_TEST_CASSANDRA_PORT"],
+            "-f",
+            str(script),
+        ],
         capture_output=True,
         text=True,
         timeout=300,

@@ -53,7 +53,10 @@ def test_the_map_shows_who_is_where_and_says_that_it_is_live(page: Page, address
     page.wait("document.querySelector('.feed.live')")
     assert "2 vehicles, 1 driving" in page.text()
     page.evaluate("document.querySelector('[data-vehicle=\"van-8\"]').click()")
-    assert page.evaluate("document.querySelector('[data-vehicle=\"van-8\"]').getAttribute('aria-pressed')") == "true"
+    assert (
+        page.evaluate("document.querySelector('[data-vehicle=\"van-8\"]').getAttribute('aria-pressed')")
+        == "true"
+    )
     page.wait("document.querySelector('canvas').width > 300")
     painted = page.evaluate(
         "(() => { const c = document.querySelector('canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width,"
@@ -67,7 +70,14 @@ def test_the_map_shows_who_is_where_and_says_that_it_is_live(page: Page, address
 def test_a_vehicle_that_reports_appears_without_a_reload(page: Page, address: str, filled: Session) -> None:
     show(page, address, "fleet")
     assert "van-new" not in page.text()
-    insert(filled, "vehicle_live", fleet_id="north", vehicle_id="van-new", event_time=datetime.now(UTC), state="idle")
+    insert(
+        filled,
+        "vehicle_live",
+        fleet_id="north",
+        vehicle_id="van-new",
+        event_time=datetime.now(UTC),
+        state="idle",
+    )
     write(filled)
     try:
         page.wait("document.querySelector('[data-vehicle=\"van-new\"]')")
@@ -80,8 +90,12 @@ def test_the_leaderboard_sorts_and_a_name_from_outside_is_a_text(page: Page, add
     show(page, address, "drivers")
     names = "[...document.querySelectorAll('main tbody tr td:first-child')].map((each) => each.innerText)"
     assert page.evaluate(names) == ["anna", HOSTILE]
-    page.evaluate("[...document.querySelectorAll('main th button')].find((b) => b.innerText.startsWith('Distance')).click()")
-    page.evaluate("[...document.querySelectorAll('main th button')].find((b) => b.innerText.startsWith('Distance')).click()")
+    page.evaluate(
+        "[...document.querySelectorAll('main th button')].find((b) => b.innerText.startsWith('Distance')).click()"
+    )
+    page.evaluate(
+        "[...document.querySelectorAll('main th button')].find((b) => b.innerText.startsWith('Distance')).click()"
+    )
     assert page.evaluate(names) == [HOSTILE, "anna"]
     assert page.evaluate("document.querySelectorAll('main script').length") == 0
     assert page.problems == []
@@ -134,7 +148,9 @@ def test_no_view_is_wider_than_a_phone_and_dark_is_dark(page: Page, address: str
             show(page, address, view)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, view
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(16, 24, 28)"
+        assert (
+            page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(16, 24, 28)"
+        )
     finally:
         page.look(width=1280, height=900, dark=False)
 
@@ -160,7 +176,9 @@ def test_a_page_without_its_key_asks_for_one(page: Page, filled: Session, tmp_pa
             " document.querySelector('main form button').click(); })()"
         )
         page.wait("document.querySelector('.feed.live')")
-        assert page.evaluate("[...document.getElementById('fleet').options].map((each) => each.value)") == ["north"]
+        assert page.evaluate("[...document.getElementById('fleet').options].map((each) => each.value)") == [
+            "north"
+        ]
 
 
 def test_everything_the_page_loads_is_its_own() -> None:
@@ -171,7 +189,9 @@ def test_everything_the_page_loads_is_its_own() -> None:
         assert "innerHTML" not in text, file
 
 
-@pytest.mark.skipif(not os.environ.get("KF_SCREENSHOTS"), reason="set KF_SCREENSHOTS=FOLDER to take pictures of each view")
+@pytest.mark.skipif(
+    not os.environ.get("KF_SCREENSHOTS"), reason="set KF_SCREENSHOTS=FOLDER to take pictures of each view"
+)
 def test_pictures_of_each_view(page: Page, address: str) -> None:
     folder = Path(os.environ["KF_SCREENSHOTS"])
     looks = {"light": (1280, 860, False), "dark": (1280, 860, True), "phone": (390, 844, False)}

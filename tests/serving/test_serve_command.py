@@ -28,7 +28,11 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "KF_CASSANDRA_PORT": os.environ["KF_TEST_CASSANDRA_PORT"], "KF_CASSANDRA_HOSTS": "127.0.0.1"}
+    return {
+        **os.environ,
+        "KF_CASSANDRA_PORT": os.environ["KF_TEST_CASSANDRA_PORT"],
+        "KF_CASSANDRA_HOSTS": "127.0.0.1",
+    }
 
 
 def free_port() -> int:
@@ -43,7 +47,10 @@ def served(*arguments: str, context: ssl.SSLContext | None = None) -> Iterator[s
     port = free_port()
     scheme = "https" if context else "http"
     process = subprocess.Popen(
-        command("serve", "--port", str(port), *arguments), env=environment(), stderr=subprocess.PIPE, text=True
+        command("serve", "--port", str(port), *arguments),
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     address = f"{scheme}://localhost:{port}"
     try:
@@ -65,7 +72,12 @@ def served(*arguments: str, context: ssl.SSLContext | None = None) -> Iterator[s
 
 def refused(*arguments: str, **variables: str) -> str:
     run = subprocess.run(
-        command(*arguments), env={**environment(), **variables}, capture_output=True, text=True, timeout=120, check=False
+        command(*arguments),
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert run.returncode == 2, run.stderr
     assert run.stdout == ""
@@ -91,7 +103,10 @@ def test_over_tls_with_keys_nothing_is_given_without_one(filled: Session, tmp_pa
     cert.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
     certificate.private_key_pem.write_to_path(key)
     added = subprocess.run(
-        command("key", "add", "north", "--keys", str(keys), "--fleet", "north"), capture_output=True, text=True, check=True
+        command("key", "add", "north", "--keys", str(keys), "--fleet", "north"),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     context = ssl.create_default_context()
     authority.configure_trust(context)
@@ -101,7 +116,9 @@ def test_over_tls_with_keys_nothing_is_given_without_one(filled: Session, tmp_pa
             urllib.request.urlopen(f"{address}/v1/fleets", context=context, timeout=30)
         assert error.value.code == 401
         error.value.close()
-        request = urllib.request.Request(f"{address}/v1/fleets", headers={"Authorization": f"Bearer {added.stdout.strip()}"})
+        request = urllib.request.Request(
+            f"{address}/v1/fleets", headers={"Authorization": f"Bearer {added.stdout.strip()}"}
+        )
         with urllib.request.urlopen(request, context=context, timeout=30) as answer:
             assert answer.read() == b'{"fleets":["north"]}'
         with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
