@@ -1,7 +1,7 @@
 """Sensors' hours under the names of OGC SensorThings: a quantity is a Datastream, an hour an Observation.
 
-Only the names: neither its query language nor its entities' links beyond ``nextLink``. Windows are Observations of their own
-Datastreams, since SensorThings has no aggregation; ``resultQuality`` is QARTOD's flag.
+Only the names: neither its query language nor its entities' links beyond ``nextLink``. Windows are Observations of
+their own Datastreams, since SensorThings has no aggregation; ``resultQuality`` is QARTOD's flag.
 """
 
 from __future__ import annotations

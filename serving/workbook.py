@@ -16,6 +16,7 @@ from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import Cell
 from openpyxl.chart import BarChart, Reference
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
@@ -100,12 +101,12 @@ def _summary(
             cell.number_format = definition(name).form.value
             page.append([_styled(page, definition(name).label, bold=True), cell])
     if drivers.rows:
-        _chart(book, page, drivers, "distance_km", "D2")
+        _chart(page, drivers, "distance_km", "D2")
         scored = "score" in names and any(row[names.index("score")] is not None for row in drivers.rows)
-        _chart(book, page, drivers, "score" if scored else "harsh_brake", "D20")
+        _chart(page, drivers, "score" if scored else "harsh_brake", "D20")
 
 
-def _chart(book: Workbook, page: WriteOnlyWorksheet, drivers: Sheet, name: str, place: str) -> None:
+def _chart(page: WriteOnlyWorksheet, drivers: Sheet, name: str, place: str) -> None:
     names = [column.name for column in drivers.columns]
     if name not in names:
         return
@@ -150,7 +151,7 @@ def _rows(book: Workbook, sheet: Sheet) -> None:
         page.append([_cell(page, form, value) for form, value in zip(forms, row, strict=True)])
 
 
-def _totals(page: WriteOnlyWorksheet, sheet: Sheet, forms: Sequence[Form], last: int) -> list[WriteOnlyCell]:
+def _totals(page: WriteOnlyWorksheet, sheet: Sheet, forms: Sequence[Form], last: int) -> list[Cell]:
     """Sums of what the filter shows."""
     found = []
     for index, (column, form) in enumerate(zip(sheet.columns, forms, strict=True)):
@@ -190,7 +191,7 @@ def _form(column: Column) -> Form:
     return Form.NUMBER if found is Form.TEXT and column.cql_type == "double" else found
 
 
-def _cell(page: WriteOnlyWorksheet, form: Form, value: Any) -> WriteOnlyCell | None:
+def _cell(page: WriteOnlyWorksheet, form: Form, value: Any) -> Cell | None:
     if value is None:
         return None
     if isinstance(value, bool):
@@ -206,24 +207,23 @@ def _cell(page: WriteOnlyWorksheet, form: Form, value: Any) -> WriteOnlyCell | N
     return _styled(page, str(value))
 
 
-def _moment(page: WriteOnlyWorksheet, value: datetime) -> WriteOnlyCell:
+def _moment(page: WriteOnlyWorksheet, value: datetime) -> Cell:
     cell = WriteOnlyCell(page, value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
     cell.number_format = Form.TIME.value
     return cell
 
 
-def _head(page: WriteOnlyWorksheet, text: str) -> WriteOnlyCell:
+def _head(page: WriteOnlyWorksheet, text: str) -> Cell:
     cell = _styled(page, text, bold=True)
     cell.font, cell.fill = Font(bold=True, color="FFFFFF"), _HEAD
     cell.alignment = Alignment(wrap_text=True, vertical="center")
     return cell
 
 
-def _styled(page: WriteOnlyWorksheet, text: str, *, bold: bool = False, size: int = 11) -> WriteOnlyCell:
+def _styled(page: WriteOnlyWorksheet, text: str, *, bold: bool = False, size: int = 11) -> Cell:
     """A text as a text: neither a spreadsheet nor openpyxl may take it for a formula or an error value."""
-    cell = WriteOnlyCell(page, "")
-    cell.value = None
-    cell._value, cell.data_type = _text(text), "s"
+    cell = WriteOnlyCell(page, _text(text))
+    cell.data_type = "s"
     cell.number_format = "@"
     cell.quotePrefix = True
     if bold:

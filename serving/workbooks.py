@@ -170,7 +170,7 @@ def _by_driver(columns: Sequence[Column], rows: Sequence[Row]) -> list[Row]:
             ):
                 kept[index] = value if before is None else before + value
             elif column.name == "max_speed_kmh":
-                kept[index] = value if before is None else max(before, value)  # type: ignore[call-overload]
+                kept[index] = value if before is None else max(before, value)
     if "mean_speed_kmh" in names:
         mean, distance, drive = (names.index(name) for name in ("mean_speed_kmh", "distance_km", "drive_s"))
         for kept in found.values():
@@ -195,5 +195,5 @@ def _sheet(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Sheet:
 
 def _too_many() -> Problem:
     return Problem(
-        "too-many-rows", f"more than {MAX_ROWS:,} rows: take a day instead of the month, or ask page by page"
+        "too-many-rows", f"more than {MAX_ROWS:,} rows: take a day, or ask page by page"
     )

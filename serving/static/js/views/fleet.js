@@ -30,16 +30,17 @@ export function start({ into, fleet, feed, fail }) {
 
   function fill() {
     const focused = document.activeElement?.dataset?.vehicle;
-    count.textContent = `${latest.length} vehicle${latest.length === 1 ? "" : "s"}, ${latest.filter((each) => each.state === "driving").length} driving`;
+    const states = latest.map(state);
+    count.textContent = `${latest.length} vehicle${latest.length === 1 ? "" : "s"}, ${states.filter((each) => each === "driving").length} driving`;
     list.replaceChildren(...latest.map((each) => {
-      const seen = Date.parse(each.event_time);
-      const old = Date.now() - seen > OLD_MS;
-      return h("button", { type: "button", "data-vehicle": each.vehicle_id, "aria-pressed": String(each.vehicle_id === chosen), onclick: () => choose(each.vehicle_id) },
-        h("b", {}, each.vehicle_id), mark(old ? "silent" : each.state ?? "unknown", old ? "off" : each.state ?? "off"),
+      const seen = Date.parse(each.event_time), now = state(each);
+      return h("div", { class: "vehicle" },
+        h("button", { type: "button", "data-vehicle": each.vehicle_id, "aria-pressed": String(each.vehicle_id === chosen), onclick: () => choose(each.vehicle_id) },
+          h("b", {}, each.vehicle_id), mark(now)),
         h("small", {}, each.driver_id ? h("a", { href: `#/driver/${at(each.driver_id)}` }, each.driver_id) : "nobody", ` · ${number(each.speed_kmh, 0)} km/h · ${ago(seen)}`));
     }));
-    if (focused) [...list.children].find((each) => each.dataset.vehicle === focused)?.focus();
-    map.show(latest.map((each) => ({ ...each, state: Date.now() - Date.parse(each.event_time) > OLD_MS ? "off" : each.state })), chosen);
+    if (focused) [...list.querySelectorAll("button")].find((each) => each.dataset.vehicle === focused)?.focus();
+    map.show(latest.map((each, index) => ({ ...each, state: states[index] })), chosen);
   }
 
   const close = watch((signal) => rows(`/v1/${at("fleets", fleet, "vehicles")}?limit=5000`, { signal }), EVERY_MS, (found) => {
@@ -53,4 +54,9 @@ export function start({ into, fleet, feed, fail }) {
     fill();
   }, fail, feed);
   return () => { close(); map?.close(); };
+}
+
+/** What a vehicle does; one that has not reported for long is silent, whatever it did then. */
+function state(vehicle) {
+  return Date.now() - Date.parse(vehicle.event_time) > OLD_MS ? "silent" : vehicle.state ?? "unknown";
 }
