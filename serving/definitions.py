@@ -12,7 +12,7 @@ class Form(Enum):
     TEXT = "@"
     COUNT = "#,##0"
     NUMBER = "#,##0.0"
-    DURATION = "[h]:mm:ss"
+    DURATION = "[hh]:mm:ss"
     TIME = "yyyy-mm-dd hh:mm:ss"
     POSITION = "0.00000"
 

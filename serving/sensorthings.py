@@ -68,7 +68,8 @@ def add(app: FastAPI, service: Service) -> None:
             )
         return named(page.columns, page.rows), following
 
-    @app.get(path, tags=["sensors"], operation_id="sensor-datastreams", openapi_extra=extra, responses=problem_answers(),
+    @app.get(path, tags=["sensors"], operation_id="sensor-datastreams", openapi_extra=extra,
+             responses=problem_answers(),
              summary="SensorThings: the quantities that a sensor had in a range.")  # fmt: skip
     async def datastreams(request: Request, sensor_id: str) -> Response:
         found, _ = await rows(request, sensor_id)

@@ -1,4 +1,4 @@
-"""The dashboard in a real Chromium, over a real server and Cassandra: by mouse's and keyboard's ways, in each state."""
+"""The dashboard in a real Chromium, over a real server and Cassandra, in each of its states."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_the_map_shows_who_is_where_and_says_that_it_is_live(page: Page, address
     page.wait("document.querySelector('canvas').width > 300")
     painted = page.evaluate(
         "(() => { const c = document.querySelector('canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width,"
-        " c.height).data; return new Set(Array.from({length: d.length / 64}, (_, i) => d[64 * i] * 65536 + d[64 * i + 1]"
-        " * 256 + d[64 * i + 2])).size; })()"
+        " c.height).data; return new Set(Array.from({length: d.length / 64}, (_, i) => d[64 * i] * 65536 + d[64 * i"
+        " + 1] * 256 + d[64 * i + 2])).size; })()"
     )
     assert painted > 3
     assert page.problems == []
@@ -90,12 +90,9 @@ def test_the_leaderboard_sorts_and_a_name_from_outside_is_a_text(page: Page, add
     show(page, address, "drivers")
     names = "[...document.querySelectorAll('main tbody tr td:first-child')].map((each) => each.innerText)"
     assert page.evaluate(names) == ["anna", HOSTILE]
-    page.evaluate(
-        "[...document.querySelectorAll('main th button')].find((b) => b.innerText.startsWith('Distance')).click()"
-    )
-    page.evaluate(
-        "[...document.querySelectorAll('main th button')].find((b) => b.innerText.startsWith('Distance')).click()"
-    )
+    heads = "[...document.querySelectorAll('main th button')]"
+    for _ in range(2):
+        page.evaluate(f"{heads}.find((each) => each.innerText.startsWith('Distance')).click()")
     assert page.evaluate(names) == [HOSTILE, "anna"]
     assert page.evaluate("document.querySelectorAll('main script').length") == 0
     assert page.problems == []
