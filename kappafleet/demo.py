@@ -29,6 +29,7 @@ PARAMETERS = [
     "watermark.delay_s=60",
     "watermark.idle_s=5",
     "speeding.limit_kmh=104.6",
+    "results.enabled=true",
 ]
 RESTART_S = 60
 WAIT_S = 180

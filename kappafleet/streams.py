@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kappafleet.errors import ServerError, UserError
+from schemas.results import EXCHANGE as RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 TELEMETRY = "telemetry"
 OBSERVATIONS = "observations"
 ASSIGNMENTS = "assignments"
-RESULTS = "results"
 
 CONSISTENT_HASH = "x-consistent-hash"
 MODULUS_HASH = "x-modulus-hash"

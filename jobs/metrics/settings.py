@@ -9,6 +9,7 @@ from pydantic import Field
 
 from conf.metrics import Definition, definition
 from conf.parameters import Frozen, load
+from conf.results import Results
 from conf.rule_sets import NotNegative, Positive
 
 KEEP_MARGIN_S = 86_400
@@ -64,6 +65,7 @@ class Parameters(Frozen):
     live: Live
     message: Message
     batch: Batch
+    results: Results
 
 
 class Settings(Parameters):
