@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kappafleet import __version__
-from serving import extras, pipeline, sensorthings, workbooks
+from serving import extras, feed_routes, pipeline, sensorthings, workbooks
 from serving.problems import MEDIA_TYPE, Problem
 from serving.routes import add_examples, add_questions
 from serving.service import Service
@@ -47,7 +49,15 @@ def build(shared: Service) -> FastAPI:
     Args:
         shared: what requests share.
     """
+    feed = feed_routes.Feed(shared)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with feed.running():
+            yield
+
     app = FastAPI(
+        lifespan=lifespan,
         title="kappafleet",
         version=__version__,
         description=_DESCRIPTION,
@@ -65,6 +75,7 @@ def build(shared: Service) -> FastAPI:
     sensorthings.add(app, shared)
     workbooks.add(app, shared)
     pipeline.add(app, shared)
+    feed_routes.add(app, feed)
     _add_pages(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

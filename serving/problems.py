@@ -25,6 +25,7 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "too-many-requests": (429, "Too many requests"),
     "internal-error": (500, "The server made a mistake"),
     "flink-unavailable": (502, "Flink does not answer"),
+    "too-many-feeds": (503, "Too many live feeds are open"),
     "no-tables": (503, "There are no tables yet"),
     "tables-unavailable": (503, "Cassandra does not answer"),
     "tables-late": (504, "Cassandra took too long"),

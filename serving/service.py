@@ -10,8 +10,9 @@ from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
+from kappafleet.connections import RabbitMQConnection
 from serving.cursor import Cursors
-from serving.keys import LOCAL, Caller, Keys
+from serving.keys import LOCAL, PREFIX, Caller, Keys
 from serving.limits import RateLimit
 from serving.problems import Problem
 from serving.store import Store
@@ -31,6 +32,7 @@ class Settings:
         secret: what signs cursors; None: known to this process alone.
         rate, burst: requests a second, and at once, of one caller; a rate of 0: no limit.
         flink: address of Flink's REST API for the pipeline page; None: the page says that there is none.
+        broker: where the jobs publish results, for the live feed; None: there is none.
     """
 
     keys: Path | None = None
@@ -38,6 +40,7 @@ class Settings:
     rate: float = 50.0
     burst: int = 200
     flink: str | None = None
+    broker: RabbitMQConnection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,13 @@ class Service:
         if wait:
             raise _too_many(wait)
         return caller
+
+    def still(self, caller: Caller, connection: HTTPConnection) -> bool:
+        """Whether a connection that was let in would be let in now, as the same caller."""
+        if self.keys is None:
+            return True
+        token = _token(connection)
+        return token is not None and self.keys.caller(token) == caller
 
     def _caller(self, connection: HTTPConnection, address: str) -> Caller:
         if self.keys is None:
@@ -141,7 +151,11 @@ def _token(connection: HTTPConnection) -> str | None:
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return connection.headers.get("x-api-key") or None
+    sent = connection.headers.get("x-api-key")
+    if sent:
+        return sent
+    # A page can give a WebSocket no header but this one.
+    return next((each for each in connection.scope.get("subprotocols", ()) if each.startswith(PREFIX)), None)
 
 
 def _too_many(wait_s: float) -> Problem:

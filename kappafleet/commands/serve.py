@@ -45,6 +45,7 @@ def serve(
     """Serve the tables by HTTP: API, its description (/openapi.json), and the dashboard, until it is stopped."""
     import os
 
+    from kappafleet.connections import RabbitMQConnection
     from kappafleet.errors import UserError
     from kappafleet.places import LOOPBACK, LocalPorts, port_offset
     from serving.service import Settings
@@ -64,6 +65,7 @@ def serve(
         rate=rate,
         burst=burst,
         flink=flink or f"http://{LOOPBACK}:{ports.rest}",
+        broker=RabbitMQConnection.from_environment(),
     )
     _run(settings, host, port or ports.http, tls_cert, tls_key)
 
@@ -98,6 +100,9 @@ def _run(settings: Settings, host: str, port: int, tls_cert: Path | None, tls_ke
                     proxy_headers=False,  # a client must not choose its address
                     server_header=False,
                     limit_concurrency=2000,
+                    # Compressing each change for each follower anew would cost more than the network saves.
+                    ws_per_message_deflate=False,
+                    ws_max_size=4096,  # followers send nothing
                     timeout_graceful_shutdown=5,
                 )
             )

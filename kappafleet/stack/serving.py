@@ -43,6 +43,8 @@ class ServingLayer(Server):
             **self._environment,
             "KF_CASSANDRA_HOSTS": LOOPBACK,
             "KF_CASSANDRA_PORT": str(self._ports.cql),
+            "KF_RABBITMQ_HOST": LOOPBACK,
+            "KF_RABBITMQ_AMQP_PORT": str(self._ports.amqp),
             "KAPPAFLEET_HOME": str(self.home),
             "KAPPAFLEET_PORT_OFFSET": str(self._ports.offset),
         }
