@@ -23,7 +23,7 @@ from bench.outputs import Different
 from bench.progress import Progress
 from kappafleet.errors import UserError
 from kappafleet.places import project_root
-from kappafleet.stack.stack import Stack
+from kappafleet.stack.stack import SLOTS, TASKMANAGERS, Stack
 
 WIDTH = 150  # of the table in a log
 ON_FILES = ("engine", "keys")
@@ -59,7 +59,7 @@ def main() -> int:
     try:
         with Progress(console) as progress:
             before = figures.read(RESULTS / "latest.json")
-            new = measure_all(progress, given)
+            new, failures = measure_all(progress, given)
             took = progress.seconds
     except (RunFailed, Different, UserError) as error:
         console.print(f"bench: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
@@ -85,7 +85,9 @@ def main() -> int:
         for picture in plots.draw(sections, project_root() / "docs"):
             console.print(f"drawn: {picture.relative_to(project_root())}", highlight=False)
     console.print(f"{took / 60:.0f} minutes in all", highlight=False)
-    return 0
+    for failure in failures:
+        console.print(f"bench: {failure}", style="red", highlight=False, soft_wrap=True, markup=False)
+    return 1 if failures else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -101,6 +103,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, help="live: samples published a second")
     parser.add_argument("--minutes", type=float, help="live: for how long")
     parser.add_argument("--parallelism", type=int, default=2, help="of the job on servers (default 2)")
+    parser.add_argument("--taskmanagers", type=int, default=TASKMANAGERS, help="on servers (default 1)")
+    parser.add_argument("--slots", type=int, default=SLOTS, help="of each TaskManager (default 2)")
     parser.add_argument("--pathway", action="store_true", help="engine: install Pathway, and measure it too")
     parser.add_argument(
         "--set",
@@ -120,21 +124,28 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def measure_all(progress: Progress, given: argparse.Namespace) -> dict[str, Section]:
+def measure_all(progress: Progress, given: argparse.Namespace) -> tuple[dict[str, Section], list[str]]:
     """Every mode that was asked for; servers run only while they are needed.
 
+    Returns:
+        What was measured, and why the other modes failed: an engine or job did, or results are not what they must be.
+
     Raises:
-        RunFailed: an engine failed.
-        Different: results are not what they must be.
-        UserError: something is missing, or a server or job failed.
+        UserError: something is missing, or a server failed.
     """
     wanted = [mode for mode in MODES if mode in (given.modes or MODES)]
     sizes = QUICK if given.quick else FULL
     found: dict[str, Section] = {}
+    failures: list[str] = []
 
     def add(mode: str, run: Callable[[], Result]) -> None:
         load, begin = os.getloadavg()[0], progress.seconds
-        measured, details = run()
+        try:
+            measured, details = run()
+        except (RunFailed, Different, UserError) as error:
+            failures.append(f"{mode}: {error}")
+            progress.tell(failures[-1])
+            return
         found[mode] = figures.section(
             mode,
             measured,
@@ -143,6 +154,9 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> dict[str, Sect
             load_before=load,
             details=details,
         )
+        # What was measured is kept, whatever comes after it.
+        latest = RESULTS / "latest.json"
+        figures.write(latest, figures.read(latest) | {mode: found[mode]})
 
     rounds = given.rounds or sizes.rounds
     if "engine" in wanted:
@@ -160,10 +174,10 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> dict[str, Sect
         from bench.servers import stack
 
         with ExitStack() as exit_stack:
-            servers = exit_stack.enter_context(stack(progress))
+            servers = exit_stack.enter_context(stack(progress, given.taskmanagers, given.slots))
             for mode in on_servers:
                 add(mode, _on_servers(mode, servers, progress, sizes, given))
-    return found
+    return found, failures
 
 
 def _on_servers(

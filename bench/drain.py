@@ -29,6 +29,7 @@ EXCHANGE, KEYSPACE = "bench-drain", "bench_drain"
 VEHICLES = 1000
 LIMIT_S = 900.0
 MINUTE_MS = 60_000
+CLOSING_PERIOD_MS = 40_000
 CLOSING_S = 150
 """Event time of the closing messages behind the backlog: beyond the watermark's delay and a minute's length."""
 
@@ -89,14 +90,15 @@ def _fill(servers: Stack, progress: Progress, names: Sequence[str], messages: in
     progress.tell(
         f"drain  {messages:,} messages published in {line['s']:.1f} s, {messages / line['s']:,.0f}/s"
     )
-    # Two messages a vehicle, so that the watermark passes whatever the order in which streams are read.
+    # Two messages a vehicle: what is within order.buffer_s of the second waits, and the first, which does not, ends the
+    # vehicle's last minute, as any message of a fleet that goes on does.
     closing = publisher(
         servers,
         names,
         samples=1,
         vehicles=VEHICLES,
         messages=2 * VEHICLES,
-        period_ms=1000,
+        period_ms=CLOSING_PERIOD_MS,
         last_ms=last_ms + CLOSING_S * 1000,
     )
     with closing:

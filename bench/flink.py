@@ -7,6 +7,7 @@ import sys
 
 from kappafleet import places
 from kappafleet.flink_home import prepare
+from kappafleet.stack.flink import SEGMENT_SIZE
 
 
 def use_own_flink() -> None:
@@ -24,6 +25,9 @@ def settings(**more: str) -> dict[str, str]:
         "python.execution-mode": "thread",
         "python.executable": sys.executable,
         "pipeline.object-reuse": "true",
+        "taskmanager.memory.segment-size": SEGMENT_SIZE,
+        "taskmanager.memory.network.min": "128m",
+        "taskmanager.memory.network.max": "128m",
         "jobmanager.bind-host": "127.0.0.1",
         "taskmanager.bind-host": "127.0.0.1",
         "rest.bind-address": "127.0.0.1",

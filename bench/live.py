@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.cluster_job import ClusterJob, JobOptions
 from bench.drain import vehicle_id
@@ -30,6 +30,9 @@ VEHICLES = 2000
 WARM_UP_S = 20.0
 EVERY_S = 1.0
 PROBED = 20
+BUFFER = "order.buffer_s=1"
+"""What waits to be put in order is state: at a million samples a second 64 MB for each second, and the local
+TaskManager's heap is 512 MB."""
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ def run(
     """Publishes at a rate for some time beside the job."""
     rate = samples_per_s / SAMPLES
     with streams(EXCHANGE) as names, tables(KEYSPACE) as session:
+        options = replace(options, overrides=(BUFFER, *options.overrides))
         with ClusterJob(servers, names, KEYSPACE, options) as job:
             job.await_running()
             feed = publisher(

@@ -19,7 +19,7 @@ from kappafleet.connections import CassandraConnection, rabbitmq_connection
 from kappafleet.errors import ServerError, UserError
 from kappafleet.places import LOOPBACK, project_root
 from kappafleet.stack.server import is_free
-from kappafleet.stack.stack import Stack
+from kappafleet.stack.stack import SLOTS, TASKMANAGERS, Stack
 from kappafleet.streams import StreamSettings, declare, stream_names
 from schemas.tables import cql_text
 
@@ -32,7 +32,7 @@ _OFFSETS = range(3500, 9900, 100)
 
 
 @contextmanager
-def stack(progress: Progress, taskmanagers: int = 2) -> Iterator[Stack]:
+def stack(progress: Progress, taskmanagers: int = TASKMANAGERS, slots: int = SLOTS) -> Iterator[Stack]:
     """New servers without any data; they end with the block, whatever happens, and their data go.
 
     ``KAPPAFLEET_HOME`` and ``KAPPAFLEET_PORT_OFFSET`` move them elsewhere.
@@ -49,7 +49,7 @@ def stack(progress: Progress, taskmanagers: int = 2) -> Iterator[Stack]:
         if home.exists():
             Stack(home).down()  # what a run that was killed may have left
             shutil.rmtree(home)
-        servers = Stack(home, _offset(home), taskmanagers=taskmanagers)
+        servers = Stack(home, _offset(home), taskmanagers=taskmanagers, slots=slots)
         before = dict(os.environ)
         try:
             progress.stage("starting RabbitMQ, Cassandra and Flink")

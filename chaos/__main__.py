@@ -105,7 +105,7 @@ def _stack(home: Path) -> Iterator[Stack]:
     offset = next((each for each in range(3400, 9000, 100) if _free(home, each)), None)
     if offset is None:
         raise UserError("there are no free ports for the servers")
-    stack = Stack(home, offset)
+    stack = Stack(home, offset, taskmanagers=2, slots=1)  # so that one can go while the other works
     try:
         start(stack)
         os.environ.update(stack.client_environment())

@@ -108,9 +108,17 @@ class HoursClasses(Frozen):
     default: str
     classes: dict[str, str]
 
+    def rule_set(self, vehicle_class: str) -> str:
+        """The name of the rule set of a class, or ``none``."""
+        return self.classes.get(vehicle_class, self.default)
+
+    def rule_sets(self) -> tuple[str, ...]:
+        """The names of all that some class is under, in their order."""
+        return tuple(sorted({self.default, *self.classes.values()} - {"none"}))
+
     def rules_of(self, vehicle_class: str) -> EuRules | FmcsaRules | None:
         """The rules of a class; None: nobody watches its drivers' hours."""
-        name = self.classes.get(vehicle_class, self.default)
+        name = self.rule_set(vehicle_class)
         return None if name == "none" else hours(name)
 
 

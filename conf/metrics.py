@@ -252,7 +252,7 @@ def definition(where: str) -> Definition:
         )
     try:
         values = yaml.safe_load(_text(where))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
         raise ParameterError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ParameterError(

@@ -68,7 +68,8 @@ class CassandraSink(Sink):  # type: ignore[misc]  # PyFlink has no types
                 in the order of the frames' table index.
             port: The nodes' CQL port.
             datacenter: The datacenter to write to.
-            max_in_flight: Upserts sent and not yet answered, per subtask. Thousands overrun a server.
+            max_in_flight: Statements sent and not yet answered, per subtask. Thousands overrun a server. One holds an
+                upsert, or some of one partition.
             connect_timeout_s: So long a subtask tries to connect at its start before the job fails.
             retry_timeout_s: So long writes may fail, without one success, before the job fails.
         """

@@ -13,7 +13,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Protocol
 
-from cassandra import AuthenticationFailed, ConsistencyLevel, Unauthorized, UnresolvableContactPoints
+from cassandra import (
+    AuthenticationFailed,
+    ConsistencyLevel,
+    OperationTimedOut,
+    RequestExecutionException,
+    Unauthorized,
+    UnresolvableContactPoints,
+)
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
@@ -75,7 +82,8 @@ def connect(to: Servers, *, timeout_s: float = 20.0) -> Iterator[Session]:
         timeout_s: Bound of connecting and of each request.
 
     Raises:
-        ServerError: No host can be reached, or it refuses the user or a request for want of rights.
+        ServerError: No host can be reached; or, of what the block asks, it refuses the user or a request for want of
+            rights, has too few replicas, or does not answer in time.
     """
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=to.datacenter)),
@@ -100,12 +108,16 @@ def connect(to: Servers, *, timeout_s: float = 20.0) -> Iterator[Session]:
         try:
             session = cluster.connect()
         except NoHostAvailable as error:
-            raise ServerError(_explained(to, _first(error))) from error
+            # Without errors some node has answered, and none of this datacenter takes requests.
+            asked = isinstance(error.errors, Mapping) and error.errors
+            raise ServerError(_explained(to, _first(error)) if asked else _elsewhere(to)) from error
         try:
             yield session
         except Unauthorized as error:
             said = str(error).rpartition('message="')[2].rstrip('"')
             raise ServerError(f"Cassandra refuses user {to.user!r} something: {said}") from error
+        except (NoHostAvailable, OperationTimedOut, RequestExecutionException) as error:
+            raise ServerError(_interrupted(to, error)) from error
     finally:
         cluster.shutdown()
 
@@ -229,6 +241,23 @@ def _first(error: NoHostAvailable) -> BaseException:
     errors = list(error.errors.values()) if isinstance(error.errors, Mapping) else []
     found = errors[0] if errors else error
     return found if isinstance(found, BaseException) else error
+
+
+def _elsewhere(to: Servers) -> str:
+    return (
+        f"Cassandra at {', '.join(to.hosts)} port {to.port} answers, but no node of datacenter {to.datacenter!r} takes "
+        "requests: correct KF_CASSANDRA_DATACENTER, or repeat when such nodes are up"
+    )
+
+
+def _interrupted(to: Servers, error: Exception) -> str:
+    """Why a request failed once there was a connection, and what to do."""
+    first = _first(error) if isinstance(error, NoHostAvailable) else error
+    said = " ".join((str(first).splitlines() or [""])[0].split())
+    return (
+        f"Cassandra at {', '.join(to.hosts)} port {to.port} does not do what it was asked: {type(first).__name__}, "
+        f"{said}; see to it that its nodes are up (kappafleet stack status) and not overloaded, and repeat"
+    )
 
 
 def _explained(to: Servers, error: BaseException) -> str:

@@ -186,6 +186,7 @@ class OutputSpec:
         key_field: text field with the key of a stream's record.
         key_prefix: where key_field is empty, the key is this and the message's key; if this is empty, so is the key.
         event_ms: integer field with its event time.
+        id_field: text field of a stream's record that gets the message's key; empty for none.
         nulls: integer field of a table's rows. Where it is not 0, the columns for which the row has no value are
             written as null, which erases what an earlier row gave them, instead of being left as they are;
             those declared ``unset`` are still left. So a corrected row can take values back.
@@ -201,6 +202,7 @@ class OutputSpec:
     key_prefix: str = ""
     event_ms: str = ""
     nulls: str = ""
+    id_field: str = ""
 
     def __post_init__(self) -> None:
         """Refuses an output that lacks what its kind needs."""

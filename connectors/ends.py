@@ -7,7 +7,7 @@ sink the uid ``tables``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +33,10 @@ class LogSource(Protocol):
         """Whether records keep coming, so that open results are worth writing."""
         ...
 
+    def beside(self, prefix: str) -> LogSource | None:
+        """The source of another kind of messages; None: they are among the others."""
+        ...
+
     def records(
         self,
         env: StreamExecutionEnvironment,
@@ -49,6 +53,11 @@ class LogSource(Protocol):
 class RowSink(Protocol):
     """A sink of row frames."""
 
+    @property
+    def keeps_columns(self) -> bool:
+        """Whether an upsert leaves the columns that it does not set as they were."""
+        ...
+
     def attach(self, rows: DataStream, tables_json: str) -> None:
         """Writes the rows to the tables."""
         ...
@@ -64,6 +73,10 @@ class FileLines:
     def live(self) -> bool:
         """Never: files end."""
         return False
+
+    def beside(self, prefix: str) -> LogSource | None:
+        """Lines of all schemas are in the same files."""
+        return None
 
     def records(
         self,
@@ -88,6 +101,7 @@ class RabbitStreams:
         prefix: reads the streams ``prefix-0``, ``prefix-1``, …, unless ``streams`` names some.
         start: ``first``, ``last``, ``offset:N`` or ``timestamp:MS``.
         bounded: ends at what is the streams' end when the job starts.
+        uid: under which its offsets are found again in a savepoint.
     """
 
     prefix: str
@@ -97,11 +111,16 @@ class RabbitStreams:
     host: str | None = None
     port: int | None = None
     vhost: str | None = None
+    uid: str = SOURCE_UID
 
     @property
     def live(self) -> bool:
         """Unless bounded."""
         return not self.bounded
+
+    def beside(self, prefix: str) -> LogSource | None:
+        """All streams of another prefix, at the same broker, from their start."""
+        return replace(self, prefix=prefix, streams=(), start="first", uid=f"{SOURCE_UID}-{prefix}")
 
     def records(
         self,
@@ -128,7 +147,7 @@ class RabbitStreams:
             idle_ms=idle_ms,
         )
         return from_source(
-            env, source, uid=SOURCE_UID, name=f"{self.prefix} streams", max_ahead_ms=max_ahead_ms
+            env, source, uid=self.uid, name=f"{self.prefix} streams", max_ahead_ms=max_ahead_ms
         )
 
 
@@ -137,6 +156,11 @@ class FileTables:
     """One JSON Lines file per table."""
 
     directory: Path
+
+    @property
+    def keeps_columns(self) -> bool:
+        """No: the last line of a key is its value."""
+        return False
 
     def attach(self, rows: DataStream, tables_json: str) -> None:
         """Writes DIRECTORY/TABLE.jsonl; one writer, so that the last line of a key is its value."""
@@ -152,6 +176,11 @@ class CassandraTables:
     port: int
     datacenter: str
     keyspace: str
+
+    @property
+    def keeps_columns(self) -> bool:
+        """Yes: each cell has a write time of its own."""
+        return True
 
     def attach(self, rows: DataStream, tables_json: str) -> None:
         """Writes idempotent upserts."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import typer
 
 from kappafleet import __version__, commands
-from kappafleet.errors import UserError
+from kappafleet.errors import UserError, of_file
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -70,6 +70,11 @@ def run(arguments: Sequence[str]) -> int:
         code = _app()(args=list(arguments), standalone_mode=False)
     except UserError as error:
         return _complain(str(error))
+    except OSError as error:
+        message = of_file(error)
+        if message is None:
+            raise
+        return _complain(message)
     except (typer.Abort, KeyboardInterrupt):
         print("stopped", file=sys.stderr)
         return INTERRUPTED

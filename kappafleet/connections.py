@@ -51,12 +51,12 @@ class RabbitMQConnection:
         """The broker of ``KF_RABBITMQ_*``, else the local stack's.
 
         Raises:
-            AddressError: a port is no number, or the password's file cannot be read.
+            AddressError: a host or a port cannot be one, or the password's file cannot be read.
         """
         ports = LocalPorts(port_offset(environment))
         ca_file = environment.get("KF_RABBITMQ_CA_FILE")
         return cls(
-            host=environment.get("KF_RABBITMQ_HOST") or LOOPBACK,
+            host=_host_setting("KF_RABBITMQ_HOST", environment.get("KF_RABBITMQ_HOST") or LOOPBACK),
             amqp_port=_port_setting(environment, "KF_RABBITMQ_AMQP_PORT", ports.amqp),
             stream_port=_port_setting(environment, "KF_RABBITMQ_STREAM_PORT", ports.stream),
             vhost=environment.get("KF_RABBITMQ_VHOST") or "/",
@@ -99,13 +99,14 @@ class CassandraConnection:
         """The cluster of ``KF_CASSANDRA_*``, else the local stack's.
 
         Raises:
-            AddressError: a port is no number, or the password's file cannot be read.
+            AddressError: a host or a port cannot be one, or the password's file cannot be read.
         """
         ports = LocalPorts(port_offset(environment))
         ca_file = environment.get("KF_CASSANDRA_CA_FILE")
-        hosts = (environment.get("KF_CASSANDRA_HOSTS") or LOOPBACK).split(",")
+        hosts = environment.get("KF_CASSANDRA_HOSTS") or LOOPBACK
+        named = [host.strip() for host in hosts.split(",") if host.strip()] or [""]
         return cls(
-            hosts=tuple(host.strip() for host in hosts if host.strip()),
+            hosts=tuple(_host_setting("KF_CASSANDRA_HOSTS", host) for host in named),
             port=_port_setting(environment, "KF_CASSANDRA_PORT", ports.cql),
             datacenter=environment.get("KF_CASSANDRA_DATACENTER") or "datacenter1",
             user=environment.get("KF_CASSANDRA_USER") or None,
@@ -188,7 +189,7 @@ def parse_uri(text: str) -> Address:
     if (
         (not rest.startswith("//") and parts.path)
         or parts.fragment
-        or (rest.startswith("//") and not parts.hostname)
+        or (rest.startswith("//") and not is_host(parts.hostname or ""))
     ):
         raise AddressError(f"{text}: the form is {scheme}: or {scheme}://HOST[:PORT]/...")
     if scheme == "rabbitmq":
@@ -349,9 +350,28 @@ def _port_setting(environment: Mapping[str, str], name: str, default: int) -> in
     text = environment.get(name)
     if not text:
         return default
-    if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) < 65536:
+    if not is_port(text):
         raise AddressError(f"{name}={text} is no port: give a number from 1 to 65535")
     return int(text)
+
+
+def is_port(text: str) -> bool:
+    """Whether it is a number from 1 to 65535."""
+    return re.fullmatch(r"[0-9]{1,5}", text) is not None and 0 < int(text) < 65536
+
+
+def is_host(text: str) -> bool:
+    """Whether it could be a host's name or address; whether there is such a host is another question."""
+    try:
+        return bool(text.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def _host_setting(name: str, text: str) -> str:
+    if not is_host(text):
+        raise AddressError(f"{name}={text} is no host: give a name or an address")
+    return text
 
 
 def _is_on(environment: Mapping[str, str], name: str) -> bool:

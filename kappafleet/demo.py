@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,13 +22,20 @@ if TYPE_CHECKING:
     from kappafleet.stack.stack import Stack
 
 JOB = "driver_stats"
-# Whole histories are moved to today: nothing in them is too late. Quiet streams close their windows soon.
-PARAMETERS = ["window.allowed_lateness_s=0", "watermark.delay_s=60", "watermark.idle_s=5"]
+# Whole histories are moved to today: nothing in them is too late. Quiet streams close their windows soon. The trips
+# know no speed limits: 65 mph stands for all of them.
+PARAMETERS = [
+    "window.allowed_lateness_s=0",
+    "watermark.delay_s=60",
+    "watermark.idle_s=5",
+    "speeding.limit_kmh=104.6",
+]
 RESTART_S = 60
 WAIT_S = 180
 POLL_S = 0.5
 SETTLED_S = 8.0
 DAYS = 2
+ALERTS = ("hours_warning", "hours_breach")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +69,20 @@ def running_job(stack: Stack) -> str | None:
         time.sleep(POLL_S)
 
 
-def data_folder() -> Path:
-    """The bundled message lines."""
-    return places.project_root() / "data" / "demo"
+def data_folders() -> list[Path]:
+    """The bundled message lines: real trips, and a truck's long day."""
+    return [places.project_root() / "data" / name for name in ("demo", "hours")]
 
 
-def publish_trips(path: Path) -> Published:
+def publish_trips(folders: Sequence[Path]) -> Published:
     """Publishes the bundled trips, moved so that each vehicle's last sample is now."""
     from kappafleet.publishing import Run, publish
 
-    fleets = {str((parsed(line) or {}).get("fleet_id", "default")) for line in lines(line_files(path))}
+    files = [file for folder in folders for file in line_files(folder)]
+    fleets = {str((parsed(line) or {}).get("fleet_id", "default")) for line in lines(files)}
     at = datetime.now(UTC)
-    totals = publish(Run(path, shift_to_now=True))
-    return Published(tuple(sorted(fleets)), totals.samples, at)
+    samples = sum(publish(Run(folder, shift_to_now=True)).samples for folder in folders)
+    return Published(tuple(sorted(fleets)), samples, at)
 
 
 def await_results(session: Session, keyspace: str, published: Published, console: Console) -> list[Any]:
@@ -123,44 +131,95 @@ def _reversed(day: str) -> int:
     return -int(day.replace("-", ""))
 
 
+def alerts(session: Session, keyspace: str, rows: Iterable[Any]) -> list[Any]:
+    """What driver_event says of these days' hours of driving: warnings and breaches, in the order of time."""
+    query = session.prepare(f"SELECT * FROM {keyspace}.driver_event WHERE driver_id = ? AND day = ?")
+    found = [event for row in rows for event in session.execute(query, (row.driver_id, row.day))]
+    told = [each for each in found if each.type in ALERTS and each.superseded_by is None]
+    return sorted(told, key=lambda event: event.event_time)
+
+
 def drivers_table(rows: Iterable[Any]) -> Table:
     """The drivers' days as a table that fits 80 columns."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.title, table.title_justify = "Drivers' days, from Cassandra's table fleet_day", "left"
-    table.caption, table.caption_justify = "harsh: accelerations / brakings / corners", "left"
+    table.caption, table.caption_justify = (
+        "harsh: accelerations / brakings / corners; speeding: min:s above 65 mph, which stands for the limits "
+        "that these trips lack; score: from 10 km on",
+        "left",
+    )
     for name in ("driver", "day"):
         table.add_column(name, no_wrap=True)
-    for name in ("km", "drive h", "idle h", "top km/h", "harsh"):
+    for name in ("km", "drive", "idle", "top", "harsh", "speeding", "score"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
+        speeding_s = row.speeding_minor_s + row.speeding_major_s + row.speeding_severe_s
         table.add_row(
             row.driver_id,
-            row.day,
+            row.day[5:],
             f"{row.distance_km:,.1f}",
-            _duration(row.drive_s),
-            _duration(row.idle_s),
+            _in_sixties(row.drive_s / 60),
+            _in_sixties(row.idle_s / 60),
             _number(row.max_speed_kmh),
             f"{row.harsh_accel}/{row.harsh_brake}/{row.harsh_corner}",
+            _in_sixties(speeding_s) if speeding_s else "",
+            _number(row.score),
         )
     return table
 
 
-def queries(rows: list[Any], keyspace: str, cql_port: int) -> list[str]:
-    """Commands to try: a driver's hours, the driver's trips, and the harsh events of a driver who has some."""
+def alerts_table(events: Iterable[Any]) -> Table:
+    """Warnings and breaches of drivers' hours."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.title, table.title_justify = "Drivers' hours, advisory, from driver_event", "left"
+    table.caption, table.caption_justify = (
+        "minutes driven, or since the last rest, of those that may be",
+        "left",
+    )
+    for name in ("driver", "UTC", "event", "article"):
+        table.add_column(name, no_wrap=True)
+    for name in ("min", "of"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for event in events:
+        table.add_row(
+            event.driver_id,
+            event.event_time.strftime("%m-%d %H:%M"),
+            event.type,
+            event.article,
+            _number(event.peak),
+            _number(event.threshold),
+        )
+    return table
+
+
+def queries(rows: list[Any], told: list[Any], keyspace: str, cql_port: int) -> list[str]:
+    """Commands to try, each of a driver for whom there is something to see."""
     busiest = max(rows, key=lambda row: row.distance_km)
     harshest = max(rows, key=lambda row: row.harsh_accel + row.harsh_brake + row.harsh_corner)
+    worst = min((row for row in rows if row.score is not None), key=lambda row: row.score, default=busiest)
     cqlsh = f".venv/bin/cqlsh {places.LOOPBACK} {cql_port} -k {keyspace} -e"
     who, month = busiest.driver_id, busiest.day[:7]
-    return [
-        f"{cqlsh} \"SELECT hour_start, distance_km, drive_s, idle_s FROM driver_hour WHERE driver_id='{who}' "
-        f"AND day='{busiest.day}'\"",
-        f"{cqlsh} \"SELECT start_time, end_time, distance_km, max_speed_kmh FROM trip WHERE driver_id='{who}' "
-        f"AND month='{month}' LIMIT 5\"",
-        f'{cqlsh} "SELECT event_time, type, peak, severity, speed_kmh FROM driver_event '
-        f"WHERE driver_id='{harshest.driver_id}' AND day='{harshest.day}'\"",
+    found = [
+        f"SELECT hour_start, distance_km, drive_s, idle_s FROM driver_hour WHERE driver_id='{who}' "
+        f"AND day='{busiest.day}'",
+        f"SELECT start_time, end_time, distance_km, max_speed_kmh, score FROM trip WHERE driver_id='{who}' "
+        f"AND month='{month}' LIMIT 5",
+        "SELECT event_time, type, peak, severity, derived, speed_kmh FROM driver_event "
+        f"WHERE driver_id='{harshest.driver_id}' AND day='{harshest.day}'",
+        "SELECT score, penalty_events, penalty_speeding, penalty_idle, formula FROM driver_day "
+        f"WHERE driver_id='{worst.driver_id}' AND month='{worst.day[:7]}' AND day='{worst.day}'",
     ]
+    if told:
+        last = told[-1]
+        found.append(
+            "SELECT event_time, type, article, peak, threshold FROM driver_event "
+            f"WHERE driver_id='{last.driver_id}' AND day='{last.day}'"
+        )
+    return [f'{cqlsh} "{query}"' for query in found]
 
 
 def flink_url() -> str:
@@ -173,9 +232,10 @@ def rabbitmq_url() -> str:
     return f"http://{places.LOOPBACK}:{places.LocalPorts(places.port_offset()).management}"
 
 
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60}:{minutes % 60:02d}"
+def _in_sixties(value: float) -> str:
+    """Minutes as hours and minutes, or seconds as minutes and seconds."""
+    whole = round(value)
+    return f"{whole // 60}:{whole % 60:02d}"
 
 
 def _number(value: float | None) -> str:

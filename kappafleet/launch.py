@@ -26,7 +26,7 @@ from kappafleet.connections import (
     parse_uri,
     rabbitmq_connection,
 )
-from kappafleet.errors import AddressError, UserError
+from kappafleet.errors import AddressError, UserError, of_file
 
 if TYPE_CHECKING:
     from connectors.ends import LogSource, RowSink
@@ -108,6 +108,9 @@ def launch(what: Launch, flink_settings: Mapping[str, str] | None = None) -> Non
     if isinstance(address, RabbitMQAddress):
         address = _resolved(address)
         _check_streams(exchange, address)
+        beside = getattr(module, "exchanges_beside", None)  # of a job that reads more than one
+        for other in beside(settings) if beside else ():
+            _check_streams(other, replace(address, streams=()))
     source, sink = _source(exchange, address), _sink(what.job, parse_uri(what.sink))
     configuration = Configuration()
     for name, value in (flink_settings or {}).items():
@@ -157,6 +160,12 @@ def main(job: str, arguments: Sequence[str]) -> None:
     except UserError as error:
         print(f"{job}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        message = of_file(error)
+        if message is None:
+            raise
+        print(f"{job}: {message}", file=sys.stderr)
+        sys.exit(2)
     except JobFailed as failure:
         print(f"{job} failed: {failure.reason}", file=sys.stderr)
         sys.exit(1)
@@ -190,10 +199,10 @@ def _check_streams(exchange: str, address: RabbitMQAddress) -> None:
     """Sees to it that there is something to read, before a job is started that could only fail.
 
     Raises:
-        ServerError: the broker does not answer.
+        ServerError: the broker does not answer, refuses, or goes away.
         UserError: a stream that the address names does not exist.
     """
-    from kappafleet.streams import StreamSettings, declare, exists, stream_names
+    from kappafleet.streams import StreamSettings, declare, exists, failures_told, stream_names
 
     broker = RabbitMQConnection.from_environment()
     broker = replace(
@@ -203,7 +212,7 @@ def _check_streams(exchange: str, address: RabbitMQAddress) -> None:
         vhost=address.vhost or "/",
     )
     check_stream_port(broker)
-    with rabbitmq_connection(broker) as connection:
+    with rabbitmq_connection(broker) as connection, failures_told(f"looking for the streams of {exchange}"):
         for stream in address.streams:
             if not exists(connection, stream):
                 raise UserError(f"there is no stream {stream} at {broker.host}; publish something first")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from kappafleet.errors import UserError
-from kappafleet.streams import OBSERVATIONS, TELEMETRY
+from kappafleet.streams import ASSIGNMENTS, OBSERVATIONS, TELEMETRY
 
-_ID_FIELDS = {TELEMETRY: "vehicle_id", OBSERVATIONS: "sensor_id"}
+_ID_FIELDS = {TELEMETRY: "vehicle_id", OBSERVATIONS: "sensor_id", ASSIGNMENTS: "vehicle_id"}
+_EXCHANGES = {"observation/1": OBSERVATIONS, "assignment/1": ASSIGNMENTS}
 
 _MAX_SHORT_STRING = 255
 """Bytes of an AMQP short string: routing keys and message ids."""
@@ -115,9 +116,10 @@ def addressed(
     body: bytes, value: dict[str, object], exchange: str | None = None, id_field: str | None = None
 ) -> Message:
     """As `message`, of a body that was parsed already."""
-    kind = OBSERVATIONS if value.get("schema") == "observation/1" else TELEMETRY
+    schema = value.get("schema")
+    kind = _EXCHANGES.get(schema, TELEMETRY) if isinstance(schema, str) else TELEMETRY
     times = sample_times(value)
-    last = times[-1] if times else None
+    last = times[-1] if times else value.get("t") if kind == ASSIGNMENTS else None
     key = value.get(id_field or _ID_FIELDS[kind])
     if not isinstance(key, str) or not _fits(key):
         key = ""

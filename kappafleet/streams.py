@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kappafleet.errors import UserError
+from kappafleet.errors import ServerError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TELEMETRY = "telemetry"
 OBSERVATIONS = "observations"
+ASSIGNMENTS = "assignments"
 RESULTS = "results"
 
 CONSISTENT_HASH = "x-consistent-hash"
@@ -36,6 +37,7 @@ _PLUGINS = {CONSISTENT_HASH: "rabbitmq_consistent_hash_exchange", MODULUS_HASH: 
 _BINDING_WEIGHT = "1"
 """Routing key of a binding to a consistent-hash exchange: the share of the ring. The other one does not look at it."""
 
+_ACCESS_REFUSED = 403
 _NOT_FOUND = 404
 _PRECONDITION_FAILED = 406
 _COMMAND_INVALID = 503
@@ -85,9 +87,15 @@ def declare(connection: BlockingConnection, exchange: str, settings: StreamSetti
     Raises:
         UserError: something of that name exists with other settings, there are more streams than
             `settings.partitions`, or the broker lacks a plugin.
+        ServerError: the broker refuses it otherwise, or goes away.
     """
     if settings.partitions < 1:
         raise UserError("--partitions must be at least 1")
+    with failures_told(f"declaring exchange {exchange}"):
+        _declare(connection, exchange, settings)
+
+
+def _declare(connection: BlockingConnection, exchange: str, settings: StreamSettings) -> None:
     _declare_exchange(connection, exchange, CONSISTENT_HASH)
     surplus = f"{exchange}-{settings.partitions}"
     if exists(connection, surplus):
@@ -115,8 +123,36 @@ def declare_results(connection: BlockingConnection) -> None:
 
     Raises:
         UserError: an exchange of that name exists with another type.
+        ServerError: the broker refuses it otherwise, or goes away.
     """
-    _declare_exchange(connection, RESULTS, "topic")
+    with failures_told(f"declaring exchange {RESULTS}"):
+        _declare_exchange(connection, RESULTS, "topic")
+
+
+@contextmanager
+def failures_told(what: str) -> Iterator[None]:
+    """Turns what pika says of a broker that refuses or goes away into a ServerError, for a person.
+
+    Args:
+        what: was going on.
+    """
+    import pika.exceptions  # here, so that `kappafleet --help` need not wait for it
+
+    try:
+        yield
+    except (pika.exceptions.ChannelClosedByBroker, pika.exceptions.ConnectionClosedByBroker) as closed:
+        hint = "repeat it"
+        if closed.reply_code == _ACCESS_REFUSED:
+            hint = "take another exchange, or give the user of KF_RABBITMQ_USER the right"
+        raise ServerError(
+            f"RabbitMQ refused {what}: {closed.reply_text} ({closed.reply_code}); {hint}"
+        ) from closed
+    except pika.exceptions.AMQPError as error:
+        said = str(error) or type(error).__name__
+        raise ServerError(
+            f"the connection to RabbitMQ broke while {what}: {said}; see to it that the broker is up "
+            "(kappafleet stack status), and repeat"
+        ) from error
 
 
 def _declare_exchange(

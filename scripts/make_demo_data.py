@@ -2,7 +2,8 @@
 
     python scripts/make_demo_data.py [FOLDER]
 
-FOLDER (default ../shared/data) holds `nrel-cmap-drives` and `driveplotr-nds`, as their SOURCE.md describe.
+FOLDER (default ../shared/data) holds `nrel-cmap-drives`, `driveplotr-nds` and `drive-cycles`, as their SOURCE.md
+describe.
 The same originals give the same bytes. Licences of what is bundled: NOTICE.
 """
 
@@ -11,6 +12,7 @@ import gzip
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kappafleet.importers import Recording, driveplotr_nds, nrel_cmap
@@ -34,6 +36,10 @@ VEHICLES = (
 # Drives with most labelled events; 6 has the only one called high, 15 the longest gap.
 DRIVES = ("1", "6", "9", "10", "15")
 
+# A truck drives the long-haul cycle until it stands for good, and reports every five seconds.
+LONG_HAUL_START = datetime(2019, 6, 3, 5, tzinfo=UTC)
+LONG_HAUL_STEP_S = 5
+
 SAMPLE_VEHICLES = ("4033363_1", "4113492_1")
 SAMPLE_DRIVES = ("3", "12")
 
@@ -47,6 +53,8 @@ def main(originals: Path) -> None:
     wanted = {f"nds-drive-{drive}" for drive in DRIVES}
     drives = driveplotr_nds.recordings(nds_file)
     _write_messages("driveplotr-nds", (recording for recording in drives if recording.vehicle_id in wanted))
+
+    _write_messages("long-haul", [_long_haul(originals / "drive-cycles")], "hours")
 
     trips = [trip for vehicle in VEHICLES for trip in nrel_cmap.published_trips(nrel / vehicle)]
     _write_table(
@@ -66,9 +74,25 @@ def main(originals: Path) -> None:
     _copy_samples(nrel, nds_file)
 
 
-def _write_messages(name: str, recordings: Iterable[Recording]) -> None:
+def _long_haul(cycles: Path) -> Recording:
+    with gzip.open(cycles / "longHaulDriveCycle.csv.gz", "rt", encoding="utf-8-sig") as text:
+        speeds = [float(row["cycMps"]) * 3.6 for row in csv.DictReader(text)]
+    end = max(second for second, speed in enumerate(speeds) if speed) + LONG_HAUL_STEP_S
+    seconds = range(0, end + 1, LONG_HAUL_STEP_S)
+    start_ms = round(LONG_HAUL_START.timestamp()) * 1000
+    return Recording(
+        vehicle_id="long-haul-truck",
+        driver_id="long-haul-driver",
+        fleet_id="long-haul",
+        vehicle_class="truck",
+        t=[start_ms + second * 1000 for second in seconds],
+        samples={"speed": [round(speeds[second], 2) for second in seconds]},
+    )
+
+
+def _write_messages(name: str, recordings: Iterable[Recording], folder: str = "demo") -> None:
     text = "".join(line + "\n" for line, _ in message_lines(recordings))
-    _write_gzip(DATA / "demo" / f"{name}.jsonl.gz", text)
+    _write_gzip(DATA / folder / f"{name}.jsonl.gz", text)
 
 
 def _write_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

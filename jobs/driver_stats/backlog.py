@@ -8,7 +8,6 @@ that runs on beyond the head are moved by the difference.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.columnar_runtime import KeyStore
-from jobs.driver_stats import kernel, order
-from jobs.driver_stats.corrections import Difference, Run, difference
+from jobs.driver_stats import emit, kernel, order
+from jobs.driver_stats.corrections import Difference, Run, difference, event_identities
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import FOLDS, LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_WORDS, N
 from jobs.driver_stats.row_buffer import RowBuffer
@@ -59,10 +58,11 @@ class Call:
 
 @dataclass(slots=True)
 class _Touched:
-    """A seam that changes: its lane as it was, and how many minute rows there were when that began."""
+    """A seam that changes: its lane as it was, and how many rows of minutes and events there were when that began."""
 
     before: Lane
-    minutes: int = 0
+    minutes: int
+    events: int
 
 
 def scratch_rows(p: Parameters) -> Sequence[RowBuffer]:
@@ -209,7 +209,7 @@ class Backlog:
         head = words[raws : raws + count * RAW_WORDS].copy().reshape(-1, RAW_WORDS)
         entries_at = base + HEADER + int(words[base + BOX_N]) * BOX_WORDS
         entries = words[entries_at : entries_at + int(words[base + WHO_N]) * WHO_WORDS].copy()
-        kernel.emit_part(s, key, self.call.rows.rows)
+        emit.emit_part(s, key, self.call.rows.rows)
         context = _settled(undo)
         old = self._run(context, head, entries.reshape(-1, WHO_WORDS), key, 0)
         withdrawn = int(s["withdrawn"]) + 2 * count + 4
@@ -221,10 +221,17 @@ class Backlog:
         _carry_emissions(again, s)
         _publish_again(again)
         nothing = Run(self.scratch[1].cleared(), self.scratch[3].cleared(), context)
+        kernel.publish(self.p, context[0].copy(), key, NEVER_MS, nothing.still_open.rows)
         # Rows that the preview began are void until they come again.
         self._emit(
             difference(
-                key, old, nothing, withdrawn, after=ordered_t, minutes_after=int(again["minute_start"])
+                key,
+                old,
+                nothing,
+                withdrawn,
+                after=ordered_t,
+                written=(),
+                minutes_after=int(again["minute_start"]),
             )
         )
         self.call.lane_words[key, :LANE_WORDS] = context.view(np.int64)
@@ -269,7 +276,7 @@ class Backlog:
                 i += 1
                 continue
             if seam not in touched:
-                touched[seam] = _Touched(seam.lane.copy(), int(self.call.rows.rows.counts[kernel.MINUTES]))
+                touched[seam] = self._touched(seam)
                 if self._in_reach(seam):
                     self._outdo(key, seams)
                 _publish_again(seam.lane[0])
@@ -298,15 +305,21 @@ class Backlog:
                 return seam if usable else None
         return None
 
+    def _touched(self, seam: Seam) -> _Touched:
+        counts = self.call.rows.rows.counts
+        return _Touched(seam.lane.copy(), int(counts[emit.MINUTES]), int(counts[emit.EVENTS]))
+
     def _in_reach(self, seam: Seam) -> bool:
         """Whether what is before the seam's gap can matter for what is behind it."""
         p = self.p
-        reach = max(p.trip_gap_ms, p.max_gap_ms, p.idle_gap_ms, p.event_gap_ms, kernel.MINUTE_MS)
+        reach = max(
+            p.trip_gap_ms, p.max_gap_ms, p.idle_gap_ms, p.event_gap_ms, p.deduplicate_ms, emit.MINUTE_MS
+        )
         last_t = int(seam.lane["last_t"][0])
         if last_t == NONE:
             return False
-        # A sample without a speed is judged by the way from the one before it, however long ago that was.
-        no_speed = math.isnan(seam.head.view(np.float64)[0, 1])
+        # A sample without a credible speed is judged by the way from the one before it, however long ago that was.
+        no_speed = not 0 <= seam.head.view(np.float64)[0, 1] <= p.harsh.max_kmh
         return no_speed or seam.start - last_t <= reach
 
     def _outdo(self, key: int, seams: list[Seam]) -> None:
@@ -348,13 +361,14 @@ class Backlog:
         rows = self.call.rows
         s = self.call.lanes[key]
         withdrawn = int(s["withdrawn"])
+        events = rows.of(emit.EVENTS)[touched[seam].events :]
         passed = {
             int(row["minute_start"])
-            for row in rows.of(kernel.MINUTES)[touched[seam].minutes :]
+            for row in rows.of(emit.MINUTES)[touched[seam].minutes :]
             if row["key"] == key
         }
         if seam.seal is None and seam.pending:
-            kernel.emit_part(s, key, rows.rows)
+            emit.emit_part(s, key, rows.rows)
         before, after = _settled(touched[seam].before), _settled(seam.lane)
         before["withdrawn"] = withdrawn
         old = self._run(before, seam.head, seam.entries, key, 0)
@@ -363,7 +377,8 @@ class Backlog:
         seam.corrections += 1
         self._emit(
             difference(
-                key, old, new, withdrawn, after=seam.start - 1, minutes_after=NONE,
+                key, old, new, withdrawn, after=seam.start - 1, written=event_identities(events[events["key"] == key]),
+                minutes_after=NONE,
                 not_void=passed | {int(seam.lane["minute_start"][0])},
             )
         )  # fmt: skip
@@ -378,7 +393,7 @@ class Backlog:
             self.call.lane_words[key, :LANE_WORDS] = result.view(np.int64)
             return
         following = seams[index + 1]
-        touched.setdefault(following, _Touched(following.lane.copy(), int(rows.rows.counts[kernel.MINUTES])))
+        touched.setdefault(following, self._touched(following))
         _carry_emissions(result[0], following.lane[0])
         following.lane = result
 
@@ -401,9 +416,7 @@ class Backlog:
         rows = self.call.rows
         if end["trip_start"] == was["trip_start"]:
             if following is not None:
-                touched.setdefault(
-                    following, _Touched(following.lane.copy(), int(rows.rows.counts[kernel.MINUTES]))
-                )
+                touched.setdefault(following, self._touched(following))
             _change_trip(end, now, sums, seam.passed_kmh)
             if following is None:
                 self._settle_live_again(key)
@@ -413,7 +426,7 @@ class Backlog:
             _change_trip(seam.first[0], now, sums, seam.passed_kmh)
             while order.nearly_full(self.p, rows.rows):
                 rows.grow()
-            kernel.emit_trip(seam.first[0].copy(), key, not seam.stood, rows.rows)
+            emit.emit_trip(seam.first[0].copy(), key, not seam.stood, rows.rows)
             seam.first["trip_emissions"] += 1
         else:
             raise RuntimeError(f"the trip from {was['trip_start']} ended, and its sums were not kept")
@@ -439,7 +452,7 @@ class Backlog:
             if done == len(head) and not order.nearly_full(self.p, rows.rows):
                 break
             rows.grow()
-        kernel.emit_part(lane[0], key, rows.rows)
+        emit.emit_part(lane[0], key, rows.rows)
         still_open = self.scratch[scratch + 2].cleared()
         kernel.publish(self.p, lane[0].copy(), key, NEVER_MS, still_open.rows)
         return Run(rows, still_open, lane)
@@ -458,15 +471,15 @@ class Backlog:
                 rows.clear()
             if after["trip_start"][0] != lane["trip_start"][0]:
                 # By standing, the row ends before the standing: it lacks what the tail had.
-                ended = rows.of(kernel.TRIPS)
+                ended = rows.of(emit.TRIPS)
                 row = ended[ended["start_ms"] == lane["trip_start"][0]][-1:]
                 whole = before["trip"][0, N] + before["tail"][0, N]
                 return before, len(row) > 0 and bool(row["n_samples"][0] < whole)
         return None
 
     def _emit(self, found: Difference) -> None:
-        for kind, rows in ((kernel.PARTS, found.parts), (kernel.MINUTES, found.minutes),
-                           (kernel.TRIPS, found.trips), (kernel.EVENTS, found.events)):  # fmt: skip
+        for kind, rows in ((emit.PARTS, found.parts), (emit.MINUTES, found.minutes),
+                           (emit.TRIPS, found.trips), (emit.EVENTS, found.events)):  # fmt: skip
             for row in rows:
                 self.call.rows.add(kind, row)
 
@@ -490,6 +503,8 @@ def _publish_again(s: Any) -> None:
     for axis in range(len(s["event_start"])):
         if s["event_start"][axis] != NONE:
             s["event_dirty"][axis] = 1
+    if s["speeding_start"] != NONE:
+        s["speeding_dirty"] = 1
     s["trip_emitted_folds"] = -1
 
 
@@ -506,7 +521,7 @@ def _change_trip(s: Any, now: Any, sums: NDArray[np.int64], passed_kmh: float) -
     s["trip_start"] = now["trip_start"]
     s["trip_start_lat"] = now["trip_start_lat"]
     s["trip_start_lon"] = now["trip_start_lon"]
-    before = kernel.trip_max_kmh(now)
+    before = emit.trip_max_kmh(now)
     s["trip_before_kmh"] = (
         passed_kmh if passed_kmh > before or (before != before and passed_kmh >= 0) else before
     )

@@ -18,7 +18,23 @@ import numba
 config: Any = numba.config  # its attributes are made when it is loaded
 
 _HERE = Path(__file__).resolve().parent
-_FILES = ("compiled.py", "layout.py", "kernel.py", "tails.py", "heads.py", "parts.py", "order.py")
+_FILES = (
+    "compiled.py",
+    "layout.py",
+    "distance.py",
+    "harsh.py",
+    "speeding.py",
+    "score.py",
+    "emit.py",
+    "harsh_events.py",
+    "kernel.py",
+    "tails.py",
+    "heads.py",
+    "parts.py",
+    "drive_minutes.py",
+    "order.py",
+    "present.py",
+)
 
 
 def _cache_folder() -> str:
@@ -51,6 +67,14 @@ def njit(function: Callable[..., Any], *, inlined: bool = False) -> Callable[...
     finally:
         config.CACHE_DIR = before
     return compiled
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``njit`` for what is called once for each message or sample.
+
+    A call hands over parameters, columns and rows by value, each array as seven words: up to 2 kB on the stack.
+    """
+    return njit(function, inlined=True)
 
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.driver_stats.kernel import EVENTS, MINUTE_MS, MINUTES, PARTS, TRIPS
-from jobs.driver_stats.layout import FOLDS
+from jobs.driver_stats.emit import EVENTS, MINUTE_MS, MINUTES, PARTS, TRIPS
+from jobs.driver_stats.layout import FOLDS, SPEEDING_EVENT
 from jobs.driver_stats.row_buffer import RowBuffer
 
+Identity: TypeAlias = tuple[Any, ...]
+_EVENT = ("driver", "type", "start_ms")
 _NOT_CONTENT = frozenset({"key", "folds", "revision", "write_us", "nulls"})
 
 
@@ -42,6 +44,7 @@ def difference(
     withdrawn: int,
     *,
     after: int,
+    written: Collection[Identity],
     minutes_after: int,
     not_void: Collection[int] = (),
 ) -> Difference:
@@ -52,28 +55,32 @@ def difference(
         old: the run so far.
         new: the run that takes its place.
         withdrawn: of the vehicle now; rows of the new run have it in their write times.
-        after: trips and events that begin later are void if only the old run has them, open ones included.
+        after: trips and harsh events that begin later are void if only the old run has them, open ones included.
+            Speeding is wherever it began: before, it may not have been an event without what followed.
+        written: events that have come since, of samples before those of the runs; see ``event_identities``.
         minutes_after: minutes that begin later are.
         not_void: minutes that are not.
     """
     found = Difference(parts=_parts(old.rows.of(PARTS), new.rows.of(PARTS)))
     was, now = _by(old.rows.of(MINUTES), "minute_start"), _by(new.rows.of(MINUTES), "minute_start")
-    found.minutes = _changed(was, now, "minute_start", after)
+    found.minutes = _changed(was, now, "minute_start", after, ())
     for identity, row in was.items():
         start = int(row["minute_start"])
         if identity not in now and start > minutes_after and start not in not_void:
             found.minutes.append(_void(row, (start + MINUTE_MS) * 1000, start, withdrawn))
+
     for kind, names, into in (
         (TRIPS, ("driver", "start_ms"), found.trips),
-        (EVENTS, ("driver", "type", "start_ms"), found.events),
+        (EVENTS, _EVENT, found.events),
     ):
         was, now = _by(old.rows.of(kind), *names), _by(new.rows.of(kind), *names)
-        into.extend(_changed(was, now, "start_ms", after))
+        into.extend(_changed(was, now, "start_ms", after, written))
         # What is still open may have been published; if it is still there, it is published again in its time.
         now |= _by(new.still_open.of(kind), *names)
         for identity, row in (_by(old.still_open.of(kind), *names) | was).items():
             start = int(row["start_ms"])
-            if identity not in now and start > after:
+            speeding = kind == EVENTS and row["type"] == SPEEDING_EVENT
+            if identity not in now and identity not in written and (speeding or start > after):
                 instead = [int(other["start_ms"]) for other in now.values() if other["start_ms"] <= start]
                 into.append(_void(row, start * 1000, max(instead, default=start), withdrawn))
     for row in (*found.parts, *found.minutes, *found.trips, *found.events):
@@ -81,7 +88,12 @@ def difference(
     return found
 
 
-def _by(rows: NDArray[Any], *names: str) -> dict[tuple[Any, ...], Any]:
+def event_identities(rows: NDArray[Any]) -> Collection[Identity]:
+    """What tells these events apart."""
+    return _by(rows, *_EVENT).keys()
+
+
+def _by(rows: NDArray[Any], *names: str) -> dict[Identity, Any]:
     """The last row of each identity."""
     return {
         tuple(row[name].tobytes() if row[name].ndim else int(row[name]) for name in names): row.copy()
@@ -90,14 +102,14 @@ def _by(rows: NDArray[Any], *names: str) -> dict[tuple[Any, ...], Any]:
 
 
 def _changed(
-    was: dict[tuple[Any, ...], Any], now: dict[tuple[Any, ...], Any], start: str, after: int
+    was: dict[Identity, Any], now: dict[Identity, Any], start: str, after: int, written: Collection[Identity]
 ) -> list[Any]:
     """The new rows that are not as before; and those that begin before, which the lane before has just written."""
     rows = []
     for identity, row in now.items():
         before = was.get(identity)
         if before is not None:
-            if row[start] > after and _same(before, row):
+            if row[start] > after and identity not in written and _same(before, row):
                 continue
             row["revision" if "revision" in (row.dtype.names or ()) else "nulls"] = (
                 before["revision"] + 1 if "revision" in (row.dtype.names or ()) else 1

@@ -149,6 +149,25 @@ class DriverHours:
         """How long the driver may still drive, from what was judged."""
         return self.machine.left(self._before(NONE) or self.machine.start(), now_ms)
 
+    def left_at(self, closed_ms: int) -> Left:
+        """How long the driver could have driven on a minute before ``closed_ms``, up to which ``judge`` has come.
+
+        That is the last time that only minutes before ``closed_ms`` tell of, so it stays when further ones come.
+        """
+        upto = closed_ms - closed_ms % MINUTE_MS - MINUTE_MS
+        if upto == self.judged_to:
+            return self.left(upto)
+        day = upto - upto % DAY_MS
+        state, record = self._before(day), self.days.get(day)
+        if record is not None:
+            state, _ = replay(self.machine, activities(self._around(day, record), day, upto), state)
+        return self.machine.left(state or self.machine.start(), upto)
+
+    def standing(self, kind: str, at_ms: int) -> list[Alert]:
+        """The alerts of a kind and time that hold."""
+        found = (each for day in sorted(self.days) for each in self.days[day].alerts)
+        return sorted(each for each in found if (each.kind, each.at_ms) == (kind, at_ms))
+
     def forget(self, before_ms: int) -> None:
         """Drops the days that end at ``before_ms`` or before; no minute of them may come any more."""
         for day in sorted(self.days):

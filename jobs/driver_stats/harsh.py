@@ -1,6 +1,6 @@
 """What the kernel's harsh events need beyond thresholds: derived accelerations, GPS jumps, possible crashes.
 
-The kernel has the event machine (thresholds by class, minimum speeds, re-arming, severity, the peak and where it was).
+harsh_events.py has the event machine (thresholds by class, minimum speeds, re-arming, the peak and where it was).
 This module gives it values: ``derive`` makes accelerations of speed and heading where no accelerometer is, and
 ``axis_value`` adds a fourth axis, the horizontal vector, whose event is a possible crash.
 
@@ -9,7 +9,7 @@ Teltonika (1 Hz), Geotab (a vector of 2.5 g may be a crash), no more than 3 s be
 
 A jump of the GPS is never an event. Derived values are refused when the positions lie further apart than the speed
 allows, before and after the jump; when they are larger than any vehicle's; and always for crashes. A speed that a GPS
-made of a jump is not credible (``credible_kmh``), so that it becomes neither distance nor the maximum.
+made of a jump is not credible (``credible_kmh``), so that it becomes neither distance nor an event.
 
 Scalar functions over a structured record, as kernel.py has them, compiled by Numba and the same without it.
 """
@@ -24,34 +24,13 @@ from numpy.typing import NDArray
 
 from conf.harsh import HarshRuleSet
 from jobs.driver_stats.compiled import njit
-from jobs.driver_stats.kernel import EARTH_RADIUS_M, haversine_m
-from jobs.driver_stats.layout import NONE
+from jobs.driver_stats.distance import EARTH_RADIUS_M, haversine_m
+from jobs.driver_stats.layout import ACCEL_AXIS, BRAKE_AXIS, CORNER_AXIS, CREDIBLE_FIELDS, DERIVE_FIELDS, NONE
 
-# The kernel's three axes, and the vector of both.
-ACCEL_AXIS, BRAKE_AXIS, CORNER_AXIS, CRASH_AXIS = range(4)
-HARSH_AXES = 4
-HARSH_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash")
-"""Types of driver_event by axis; in place of layout.EVENT_TYPES."""
-
+MINUTE_MS = 60_000
 _M_PER_DEGREE = EARTH_RADIUS_M * math.pi / 180
 
-DERIVE_FIELDS: list[Any] = [
-    # the fix that the next one is compared with
-    ("derive_t", "<i8"),
-    ("derive_kmh", "<f8"),
-    ("derive_heading", "<f8"),
-    ("derive_lat", "<f8"),
-    ("derive_lon", "<f8"),
-    # what was derived last; it holds for samples that come too soon after it
-    ("derive_x", "<f8"),
-    ("derive_y", "<f8"),
-    # the newest credible speed
-    ("credible_t", "<i8"),
-    ("credible_kmh", "<f8"),
-]
-"""What is remembered to derive, as fields of a lane."""
-
-DERIVE = np.dtype(DERIVE_FIELDS, align=True)
+DERIVE = np.dtype([*DERIVE_FIELDS, *CREDIBLE_FIELDS], align=True)
 
 
 class HarshRules(NamedTuple):
@@ -104,22 +83,32 @@ def clear_derived(s: Any) -> None:
     s["derive_y"] = math.nan
     s["credible_t"] = NONE
     s["credible_kmh"] = math.nan
+    s["credible_lat"] = math.nan
+    s["credible_lon"] = math.nan
 
 
 @njit
-def credible_kmh(r: HarshRules, s: Any, t: int, speed: float) -> float:
-    """The sample's speed, or NaN if it is bad data: over ``max_kmh``, or risen faster than any vehicle's.
+def credible_kmh(r: HarshRules, s: Any, t: int, speed: float, lat: float, lon: float) -> float:
+    """The sample's speed, or NaN if it is bad data: over ``max_kmh``, or what a GPS made of a jump.
 
-    Compared with the newest credible one, up to ``max_gap_ms`` old; so a wrong refusal ends after that time. A fall is
-    always credible: a crash is one, and it makes no distance.
+    That is a speed risen faster than any vehicle's since the newest credible one, at a place further away than that one
+    allows. A speed without places is believed: it need not come from a GPS. Compared with a credible speed up to
+    ``max_gap_ms`` old; so a wrong refusal ends after that time. A fall is always credible: a crash is one, and it makes
+    no distance.
     """
     if not 0 <= speed <= r.max_kmh:
         return math.nan
     gap = t - s["credible_t"] if s["credible_t"] != NONE else r.max_gap_ms + 1
-    if gap <= r.max_gap_ms and speed - s["credible_kmh"] > r.slack_kmh + r.max_accel * 3.6e-3 * gap:
+    if (
+        gap <= r.max_gap_ms
+        and speed - s["credible_kmh"] > r.slack_kmh + r.max_accel * 3.6e-3 * gap
+        and _too_far(r, s["credible_lat"], s["credible_lon"], lat, lon, gap, s["credible_kmh"])
+    ):
         return math.nan
     s["credible_t"] = t
     s["credible_kmh"] = speed
+    s["credible_lat"] = lat
+    s["credible_lon"] = lon
     return speed
 
 
@@ -130,7 +119,8 @@ def derive(
     """Accelerations forward and to the left in m/s² (ISO 8855) since the fix before; NaN where there is none to tell.
 
     To be called, in order, with each sample that lacks one of the two; of an axis that is measured the result is not
-    used. Lateral: v * yaw rate where there is one, else v * change of heading.
+    used. Lateral: v * yaw rate where there is one, else v * change of heading. Each minute's first sample is a fix,
+    even if it comes too soon to derive from: so what is derived depends on no more than a minute of samples.
 
     Args:
         r: HarshRules.
@@ -143,10 +133,16 @@ def derive(
         lon: degrees.
     """
     gap = t - s["derive_t"] if s["derive_t"] != NONE else r.max_gap_ms + 1
-    if gap < r.min_gap_ms:
-        return s["derive_x"], s["derive_y"]
     x, y = math.nan, math.nan
-    if gap <= r.max_gap_ms and gap > 0 and not _jumped(r, s, gap, speed, lat, lon):
+    if gap < r.min_gap_ms:
+        if t // MINUTE_MS == s["derive_t"] // MINUTE_MS:
+            return s["derive_x"], s["derive_y"]
+        x, y = s["derive_x"], s["derive_y"]
+    elif (
+        gap <= r.max_gap_ms
+        and gap > 0
+        and not _too_far(r, s["derive_lat"], s["derive_lon"], lat, lon, gap, max(speed, s["derive_kmh"]))
+    ):
         x = _within((speed - s["derive_kmh"]) / 3.6e-3 / gap, r.max_brake, r.max_accel)
         turn = value_or(yaw_rate, -_wrapped(heading - s["derive_heading"]) * 1e3 / gap)
         # No change of heading is sudden enough to believe, either, if the speed next to it is not to be believed.
@@ -163,22 +159,16 @@ def derive(
 
 
 @njit
-def _jumped(r: HarshRules, s: Any, gap: int, speed: float, lat: float, lon: float) -> bool:
-    """Whether the fixes lie further apart than the faster of their speeds allows; unknown is no."""
-    known = (
-        lat == lat
-        and lon == lon
-        and s["derive_lat"] == s["derive_lat"]
-        and s["derive_lon"] == s["derive_lon"]
-    )
-    if not known:
+def _too_far(r: HarshRules, lat1: float, lon1: float, lat2: float, lon2: float, gap: int, kmh: float) -> bool:
+    """Whether two places lie further apart than a speed allows; unknown is no."""
+    if not (lat1 == lat1 and lon1 == lon1 and lat2 == lat2 and lon2 == lon2):
         return False
-    allowed_m = r.slack_m + r.distance_ratio * max(speed, s["derive_kmh"]) / 3.6e3 * gap
+    allowed_m = r.slack_m + r.distance_ratio * kmh / 3.6e3 * gap
     # Degrees of longitude are never longer than those of latitude: most samples need no more than this.
-    north, east = (lat - s["derive_lat"]) * _M_PER_DEGREE, (lon - s["derive_lon"]) * _M_PER_DEGREE
+    north, east = (lat2 - lat1) * _M_PER_DEGREE, (lon2 - lon1) * _M_PER_DEGREE
     if north * north + east * east <= allowed_m * allowed_m:
         return False
-    return bool(haversine_m(s["derive_lat"], s["derive_lon"], lat, lon) > allowed_m)
+    return bool(haversine_m(lat1, lon1, lat2, lon2) > allowed_m)
 
 
 @njit

@@ -15,36 +15,56 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.compiled import inlined, njit
+from jobs.driver_stats.distance import distance_um, is_standing
+from jobs.driver_stats.emit import MINUTE_MS, emit_event, emit_minute, emit_part, emit_speeding, emit_trip
+from jobs.driver_stats.harsh import HarshRules, clear_derived, credible_kmh, derive
+from jobs.driver_stats.harsh_events import SCORED, close_event, events, quiet
 from jobs.driver_stats.layout import (
     ACCEL,
     ACCUMULATORS,
     AXES,
     BRAKE,
     CORNER,
+    COUNTED_AXES,
     DISTANCE_UM,
     DRIVE_MS,
+    EPISODE_BANDS,
+    EXCESSIVE,
     FOLDS,
     IDLE_MS,
-    LIVE_HEADING,
-    LIVE_PLACE,
-    LIVE_SPEED,
-    LIVE_TRIP,
     NONE,
+    SCORED_ACCEL,
+    SCORED_BRAKE,
+    SCORED_CORNER,
     STOPPED_MS,
     TEXT_WORDS,
     N,
 )
+from jobs.driver_stats.speeding import (
+    OK,
+    UNKNOWN,
+    SpeedingRules,
+    add_span,
+    band_of,
+    becomes_severe,
+    clear_episode,
+    extend_episode,
+    is_event,
+    is_speeding,
+    limit_kmh,
+)
 
-MINUTE_MS = 60_000
-UM_PER_KMH_MS = 1e9 / 3.6e6  # micrometres per (km/h x ms)
-EARTH_RADIUS_M = 6_371_008.8  # IUGG mean radius
 # Rows that one sample can produce at the most, beside the minutes that a gap spans.
 ROWS_PER_SAMPLE = 8
 
 
 class Parameters(NamedTuple):
-    """The kernel's parameters, in milliseconds, km/h and m/s²; ``thresholds`` is [vehicle class, axis]."""
+    """The kernel's parameters, in milliseconds, km/h and m/s²; ``thresholds`` is [vehicle class, axis].
+
+    ``quiet_vector2``: below this square of the horizontal acceleration there is no possible crash.
+    ``present_ms`` is the clock's: a newest sample before it is of the past, and its live row can wait (present.py).
+    """
 
     max_gap_ms: int
     idle_gap_ms: int
@@ -55,6 +75,7 @@ class Parameters(NamedTuple):
     rearm_ratio: float
     event_gap_ms: int
     live_interval_ms: int
+    present_ms: int
     vehicle_ttl_ms: int
     buffer_ms: int
     backlog_gap_ms: int
@@ -63,6 +84,10 @@ class Parameters(NamedTuple):
     calm_levels: NDArray[Any]
     thresholds: NDArray[Any]
     min_speeds_kmh: NDArray[Any]
+    quiet_vector2: float
+    deduplicate_ms: int
+    harsh: HarshRules
+    speeding: SpeedingRules
 
 
 class Columns(NamedTuple):
@@ -77,6 +102,8 @@ class Columns(NamedTuple):
     heading: NDArray[Any]
     ignition: NDArray[Any]
     odometer: NDArray[Any]
+    yaw_rate: NDArray[Any]
+    speed_limit: NDArray[Any]
 
 
 class Messages(NamedTuple):
@@ -89,20 +116,6 @@ class Messages(NamedTuple):
     vehicle_class: NDArray[Any]
     texts: NDArray[Any]
     seq: NDArray[Any]
-
-
-class Rows(NamedTuple):
-    """Where the kernel writes its rows; ``counts`` holds how many of each there are, in this order."""
-
-    minutes: NDArray[Any]
-    parts: NDArray[Any]
-    trips: NDArray[Any]
-    events: NDArray[Any]
-    lives: NDArray[Any]
-    counts: NDArray[Any]
-
-
-MINUTES, PARTS, TRIPS, EVENTS, LIVES = range(5)
 
 
 @njit
@@ -132,9 +145,15 @@ def publish(p, s, key, watermark, rows):
         if s["event_start"][axis] != NONE and s["event_dirty"][axis] != 0:
             end = s["last_t"] + p.event_gap_ms + 1
             if end <= watermark:
-                _emit_event(s, key, axis, rows)
+                emit_event(s, key, axis, rows)
             else:
                 due = _earlier(due, end)
+    if s["speeding_start"] != NONE and s["speeding_dirty"] != 0 and is_event(p.speeding, s):
+        end = s["last_t"] + p.max_gap_ms + 1
+        if end <= watermark:
+            emit_speeding(p.speeding, s, key, rows)
+        else:
+            due = _earlier(due, end)
     if s["trip_start"] != NONE and s["trip_emitted_folds"] != s["trip"][FOLDS] + s["tail"][FOLDS]:
         end = s["last_t"] + p.trip_gap_ms
         if end <= watermark:
@@ -183,40 +202,72 @@ def clear(s):
     for axis in range(AXES):
         s["event_start"][axis] = NONE
         s["event_dirty"][axis] = 0
+        s["event_derived"][axis] = 0
+    for axis in range(COUNTED_AXES):
+        s["counted_ms"][axis] = NONE
+    s["last_speeding"] = 0
+    clear_derived(s)
+    clear_episode(s)
 
 
-@njit
-def who(s, driver, fleet, vehicle_class, key, rows):
+@inlined
+def who(p, s, driver, fleet, vehicle_class, key, rows):
     """Takes over driver and fleet (words) and class of the sample that comes next; a new driver ends the trip.
 
     Returns:
         Whether driver or fleet are others than before.
     """
+    same = s["known"] != 0
+    for w in range(TEXT_WORDS):
+        same = same and s["driver"][w] == driver[w] and s["fleet"][w] == fleet[w]
+    if same:
+        s["vehicle_class"] = vehicle_class
+        return False
+    _others(p, s, driver, fleet, vehicle_class, key, rows)
+    return True
+
+
+@njit
+def _others(p, s, driver, fleet, vehicle_class, key, rows):
     if s["known"] != 0:
         same_driver = True
-        same_fleet = True
         for w in range(TEXT_WORDS):
             same_driver = same_driver and s["driver"][w] == driver[w]
-            same_fleet = same_fleet and s["fleet"][w] == fleet[w]
-        if same_driver and same_fleet:
-            s["vehicle_class"] = vehicle_class
-            return False
         emit_part(s, key, rows)
         if not same_driver:
             for axis in range(AXES):
                 if s["event_start"][axis] != NONE:
-                    _close_event(s, key, axis, rows)
+                    close_event(s, key, axis, rows)
+            _close_episode(p, s, key, rows)
             if s["trip_start"] != NONE:
-                _close_trip(s, key, True, rows)
+                _close_trip(p, s, key, True, rows)
+            for axis in range(COUNTED_AXES):
+                s["counted_ms"][axis] = NONE
     s["known"] = 1
     s["vehicle_class"] = vehicle_class
     for w in range(TEXT_WORDS):
         s["driver"][w] = driver[w]
         s["fleet"][w] = fleet[w]
-    return True
 
 
-def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, ignition, rows, others):
+def _sample(
+    p,
+    s,
+    key,
+    t,
+    speed,
+    accel_x,
+    accel_y,
+    lat,
+    lon,
+    heading,
+    odometer,
+    yaw_rate,
+    of_sample_kmh,
+    ignition,
+    rows,
+    others,
+):
     """Folds one sample into a lane; it is newer than the one before it.
 
     Args:
@@ -231,6 +282,8 @@ def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, 
         lon: degrees.
         heading: degrees.
         odometer: metres.
+        yaw_rate: degrees/s, to the left.
+        of_sample_kmh: the speed limit that the device knows.
         ignition: 1, 0, or -1 where it is missing.
         rows: Rows; gets what the sample completes.
         others: whether driver or fleet have just changed.
@@ -241,6 +294,9 @@ def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, 
     before = s["last_t"]
     gap = t - before if before != NONE else 0
 
+    # The maximum can't be taken back where a backlog makes a speed incredible: it goes by the sample alone.
+    top = speed if speed <= p.harsh.max_kmh else math.nan
+    speed = credible_kmh(p.harsh, s, t, speed, lat, lon)
     um = distance_um(
         p.plausible_kmh, gap, speed, odometer, lat, lon, s["last_odometer_m"], s["last_lat"], s["last_lon"]
     )
@@ -250,7 +306,7 @@ def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, 
     )
 
     if s["trip_start"] != NONE and (gap >= p.trip_gap_ms or ignition == 0):
-        _close_trip(s, key, True, rows)
+        _close_trip(p, s, key, True, rows)
     starts = s["trip_start"] == NONE and ignition != 0 and (p.trip_stop_ms == 0 or not standing)
     if starts:
         covers = False
@@ -260,6 +316,21 @@ def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, 
     distance = max(um, 0) if covers else 0
     kind = DRIVE_MS if not standing else (STOPPED_MS if ignition == 0 else IDLE_MS)
     part = s["part"]
+
+    band = OK
+    limit = math.nan
+    if kind == DRIVE_MS:
+        limit = limit_kmh(p.speeding, of_sample_kmh, math.nan)
+        band = band_of(p.speeding, speed, limit) if limit == limit else UNKNOWN
+    speeds = is_speeding(band)
+    if s["speeding_start"] != NONE and (span <= 0 or not speeds):
+        _close_episode(p, s, key, rows)
+    excessive = False
+    if speeds and span > 0:
+        severe_ms = s["speeding_ms"][EPISODE_BANDS - 1]
+        extend_episode(s, t, span, distance, band, speed, limit, lat, lon)
+        excessive = becomes_severe(p.speeding, s, severe_ms)
+
     minute = t - t % MINUTE_MS
     if s["minute_start"] == minute and before >= minute:
         # As _cover does it, without a call: most samples lie in the minute of the one before.
@@ -267,25 +338,32 @@ def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, 
             part[FOLDS] += 1
             part[kind] += span
             part[DISTANCE_UM] += distance
+            add_span(part, band, span, distance)
     else:
         if covers:
-            _cover(s, key, before, t, kind, distance, rows)
+            _cover(s, key, before, t, kind, distance, band, rows)
         _open_minute(s, key, minute, rows)
     if others:
         _name_minute(s)
 
-    accel, brake, corner = 0, 0, 0
-    if not _quiet(p, s, accel_x, accel_y):
-        accel, brake, corner = _events(p, s, key, t, speed, accel_x, accel_y, lat, lon, gap, rows)
+    derived_x, derived_y = math.nan, math.nan
+    if accel_x != accel_x or accel_y != accel_y:
+        derived_x, derived_y = derive(p.harsh, s, t, speed, heading, yaw_rate, lat, lon)
+        x = derived_x if accel_x != accel_x else accel_x
+        y = derived_y if accel_y != accel_y else accel_y
+    else:
+        x, y = accel_x, accel_y
+    started = 0
+    if not quiet(p, s, x, y):
+        started = events(p, s, key, t, speed, accel_x, accel_y, derived_x, derived_y, lat, lon, gap, rows)
 
     part[N] += 1
     part[FOLDS] += 1
-    part[ACCEL] += accel
-    part[BRAKE] += brake
-    part[CORNER] += corner
+    if started != 0 or excessive:
+        _count(part, started, excessive)
     s["minute_dirty"] = 1
-    if speed == speed and not s["part_max_kmh"] >= speed:
-        s["part_max_kmh"] = speed
+    if top == top and not s["part_max_kmh"] >= top:
+        s["part_max_kmh"] = top
     if lat == lat and lon == lon:
         s["minute_lat"] = lat
         s["minute_lon"] = lon
@@ -310,13 +388,13 @@ def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, 
         sums[FOLDS] += 1
         sums[kind] += span
         sums[DISTANCE_UM] += distance
-        sums[ACCEL] += accel
-        sums[BRAKE] += brake
-        sums[CORNER] += corner
-        if speed == speed and not s["trip_max_kmh"] >= speed:
-            s["trip_max_kmh"] = speed
+        add_span(sums, band, span, distance)
+        if started != 0 or excessive:
+            _count(sums, started, excessive)
+        if top == top and not s["trip_max_kmh"] >= top:
+            s["trip_max_kmh"] = top
         if in_tail and t - s["trip_end"] >= p.trip_stop_ms:
-            _close_trip(s, key, False, rows)
+            _close_trip(p, s, key, False, rows)
             stood = True
 
     s["last_t"] = t
@@ -327,6 +405,7 @@ def _sample(p, s, key, t, speed, accel_x, accel_y, lat, lon, heading, odometer, 
     s["last_heading"] = heading
     s["last_speed_kmh"] = speed
     s["last_standing"] = 1 if standing else 0
+    s["last_speeding"] = 1 if speeds else 0
     s["last_ignition"] = ignition
     return stood
 
@@ -336,42 +415,30 @@ sample_inlined = njit(_sample, inlined=True)
 
 
 @njit
-def distance_um(plausible_kmh, gap, speed, odometer, lat, lon, last_odometer, last_lat, last_lon):
-    """Micrometres since the sample before: by speed, else by odometer, else by position; -1 where unknown."""
-    if speed == speed:
-        return math.floor(speed * gap * UM_PER_KMH_MS + 0.5)
-    plausible_um = math.floor(plausible_kmh * gap * UM_PER_KMH_MS)
-    if odometer == odometer and last_odometer == last_odometer:
-        driven_m = odometer - last_odometer
-        if driven_m >= 0 and driven_m * 1e6 <= plausible_um:
-            return math.floor(driven_m * 1e6 + 0.5)
-    if lat == lat and lon == lon and last_lat == last_lat and last_lon == last_lon:
-        moved_um = haversine_m(last_lat, last_lon, lat, lon) * 1e6
-        if moved_um <= plausible_um:
-            return math.floor(moved_um + 0.5)
-    return -1
+def _count(sums, started, excessive):
+    """Adds what happened with a sample: events that started (bits, see ``harsh_events.events``), a severe episode."""
+    sums[ACCEL] += started & 1
+    sums[BRAKE] += started >> 1 & 1
+    sums[CORNER] += started >> 2 & 1
+    sums[SCORED_ACCEL] += started >> SCORED & 1
+    sums[SCORED_BRAKE] += started >> (SCORED + 1) & 1
+    sums[SCORED_CORNER] += started >> (SCORED + 2) & 1
+    if excessive:
+        sums[EXCESSIVE] += 1
 
 
 @njit
-def haversine_m(lat1, lon1, lat2, lon2):
-    """Great-circle distance in metres of two points in degrees (haversine formula, mean Earth radius)."""
-    phi1 = math.radians(lat1)
-    phi2 = math.radians(lat2)
-    a = math.sin((phi2 - phi1) / 2) ** 2
-    a += math.cos(phi1) * math.cos(phi2) * math.sin(math.radians(lon2 - lon1) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(a)))
+def _close_episode(p, s, key, rows):
+    """The open episode of speeding, if there is one, is over; it is an event if it was long enough."""
+    if s["speeding_start"] == NONE:
+        return
+    if s["speeding_dirty"] != 0 and is_event(p.speeding, s):
+        emit_speeding(p.speeding, s, key, rows)
+    clear_episode(s)
 
 
 @njit
-def is_standing(standing_kmh, speed, um, gap):
-    """Below standing.speed_kmh, by the sample's speed or else by its distance; unknown is not standing."""
-    if speed == speed:
-        return speed < standing_kmh
-    return um >= 0 and gap > 0 and um < standing_kmh * gap * UM_PER_KMH_MS
-
-
-@njit
-def _cover(s, key, begin, end, kind, um, rows):
+def _cover(s, key, begin, end, kind, um, band, rows):
     """Adds (begin, end] to the minutes it lies in, split at their edges in whole milliseconds and micrometres."""
     span = end - begin
     told = 0
@@ -385,6 +452,7 @@ def _cover(s, key, begin, end, kind, um, rows):
         part[FOLDS] += 1
         part[kind] += until - at
         part[DISTANCE_UM] += upto - told
+        add_span(part, band, until - at, upto - told)
         s["minute_dirty"] = 1
         told = upto
         at = until
@@ -452,274 +520,7 @@ def _keep_tail(s):
 
 
 @njit
-def _close_trip(s, key, with_tail, rows):
+def _close_trip(p, s, key, with_tail, rows):
+    _close_episode(p, s, key, rows)
     emit_trip(s, key, with_tail, rows)
     s["trip_start"] = NONE
-
-
-@njit
-def emit_trip(s, key, with_tail, rows):
-    """Writes the trip as it stands, with the standing at its end or without (then it ends with its last movement).
-
-    The row's write time grows with what was folded in or taken out again, so that a newer row always wins.
-    """
-    folded = s["trip"][FOLDS] + s["tail"][FOLDS]
-    withdrawn = 0 if with_tail else s["tail"][FOLDS]
-    if s["trip_emitted_folds"] == folded and withdrawn == 0:
-        return
-    row = rows.trips[rows.counts[TRIPS]]
-    rows.counts[TRIPS] += 1
-    row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
-    row["vehicle_class"] = s["vehicle_class"]
-    row["start_ms"] = s["trip_start"]
-    row["start_lat"] = s["trip_start_lat"]
-    row["start_lon"] = s["trip_start_lon"]
-    keep = with_tail and s["tail"][FOLDS] > 0
-    row["end_ms"] = s["tail_end"] if keep else s["trip_end"]
-    moved = keep and s["tail_lat"] == s["tail_lat"]
-    row["end_lat"] = s["tail_lat"] if moved else s["trip_end_lat"]
-    row["end_lon"] = s["tail_lon"] if moved else s["trip_end_lon"]
-    a, b = s["trip"], s["tail"]
-    q = 1 if keep else 0
-    _metrics(
-        row,
-        a[N] + q * b[N],
-        folded,
-        a[DISTANCE_UM] + q * b[DISTANCE_UM],
-        a[DRIVE_MS] + q * b[DRIVE_MS],
-        a[IDLE_MS] + q * b[IDLE_MS],
-        a[STOPPED_MS] + q * b[STOPPED_MS],
-        trip_max_kmh(s),
-        a[ACCEL] + q * b[ACCEL],
-        a[BRAKE] + q * b[BRAKE],
-        a[CORNER] + q * b[CORNER],
-    )
-    row["final"] = 1
-    row["revision"] = s["trip_emissions"] + (1 if s["trip_start"] <= s["corrected_to"] else 0)
-    row["write_us"] = s["trip_start"] * 1000 + 2 * (folded + withdrawn + s["withdrawn"]) + 1
-    row["superseded_by"] = NONE
-    row["nulls"] = 1 if s["withdrawn"] > 0 or withdrawn > 0 else 0
-    s["trip_emissions"] += 1
-    s["trip_emitted_folds"] = folded
-
-
-@njit
-def trip_max_kmh(s):
-    """The top speed of the open trip; NaN without any speed."""
-    before, since = s["trip_before_kmh"], s["trip_max_kmh"]
-    return before if before >= since or since != since else since
-
-
-@njit
-def _metrics(row, n, folds, um, drive_ms, idle_ms, stopped_ms, max_kmh, accel, brake, corner):
-    row["n_samples"] = n
-    row["folds"] = folds
-    row["distance_km"] = um / 1e9
-    row["drive_s"] = drive_ms / 1e3
-    row["idle_s"] = idle_ms / 1e3
-    row["stopped_s"] = stopped_ms / 1e3
-    row["max_speed_kmh"] = max_kmh
-    row["mean_speed_kmh"] = um / 1e9 / (drive_ms / 3.6e6) if drive_ms > 0 else math.nan
-    row["harsh_accel"] = accel
-    row["harsh_brake"] = brake
-    row["harsh_corner"] = corner
-
-
-@njit
-def emit_part(s, key, rows):
-    """Sends the driver's share since the last time, and adds it to the minute."""
-    part = s["part"]
-    if part[FOLDS] == 0:
-        return
-    row = rows.parts[rows.counts[PARTS]]
-    rows.counts[PARTS] += 1
-    row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
-    row["minute_start"] = s["minute_start"]
-    row["event_ms"] = s["minute_start"] + MINUTE_MS - 1
-    for a in range(ACCUMULATORS):
-        row["sums"][a] = part[a]
-        s["minute"][a] += part[a]
-        part[a] = 0
-    row["max_kmh"] = s["part_max_kmh"]
-    if s["part_max_kmh"] == s["part_max_kmh"] and not s["minute_max_kmh"] >= s["part_max_kmh"]:
-        s["minute_max_kmh"] = s["part_max_kmh"]
-    s["part_max_kmh"] = math.nan
-
-
-@njit
-def emit_minute(s, key, rows):
-    """Writes the open minute's total; the write time grows with the samples folded in."""
-    emit_part(s, key, rows)
-    row = rows.minutes[rows.counts[MINUTES]]
-    rows.counts[MINUTES] += 1
-    row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["minute_driver"][w]
-        row["fleet"][w] = s["minute_fleet"][w]
-    row["minute_start"] = s["minute_start"]
-    row["lat"] = s["minute_lat"]
-    row["lon"] = s["minute_lon"]
-    a = s["minute"]
-    _metrics(
-        row,
-        a[N],
-        a[FOLDS],
-        a[DISTANCE_UM],
-        a[DRIVE_MS],
-        a[IDLE_MS],
-        a[STOPPED_MS],
-        s["minute_max_kmh"],
-        a[ACCEL],
-        a[BRAKE],
-        a[CORNER],
-    )
-    row["final"] = 1
-    row["revision"] = s["minute_emissions"] + (1 if s["minute_start"] <= s["corrected_to"] else 0)
-    row["write_us"] = (s["minute_start"] + MINUTE_MS) * 1000 + 2 * (a[FOLDS] + s["withdrawn"]) + 1
-    row["superseded_by"] = NONE
-    row["nulls"] = 1 if s["withdrawn"] > 0 else 0
-    s["minute_emissions"] += 1
-    s["minute_dirty"] = 0
-
-
-@njit
-def _quiet(p, s, accel_x, accel_y):
-    """Whether no harsh event is open and no threshold reached: nothing for ``_events`` to do."""
-    start = s["event_start"]
-    if start[0] != NONE or start[1] != NONE or start[2] != NONE:
-        return False
-    vehicle_class = s["vehicle_class"]
-    return not (
-        accel_x >= p.thresholds[vehicle_class, 0]
-        or -accel_x >= p.thresholds[vehicle_class, 1]
-        or abs(accel_y) >= p.thresholds[vehicle_class, 2]
-    )
-
-
-@njit
-def _events(p, s, key, t, speed, accel_x, accel_y, lat, lon, gap, rows):
-    """Harsh events of the three axes; returns how many of each start with this sample.
-
-    An event starts at the first sample at or over its threshold (with the minimum speed reached, or none asked
-    for), ends with the last sample at or over the re-arm level, and is over at a missing value or a gap.
-    """
-    started_accel = 0
-    started_brake = 0
-    started_corner = 0
-    for axis in range(AXES):
-        if axis == 0:
-            value = accel_x
-        elif axis == 1:
-            value = -accel_x
-        else:
-            value = abs(accel_y)
-        if s["event_start"][axis] != NONE:
-            over = value >= p.rearm_ratio * s["event_threshold"][axis]
-            if gap <= p.event_gap_ms and over:
-                s["event_end"][axis] = t
-                s["event_samples"][axis] += 1
-                s["event_dirty"][axis] = 1
-                if value > s["event_peak"][axis]:
-                    _peak(s, axis, value, lat, lon, speed)
-                continue
-            _close_event(s, key, axis, rows)
-        threshold = p.thresholds[s["vehicle_class"], axis]
-        fast = p.min_speeds_kmh[axis] == 0 or speed >= p.min_speeds_kmh[axis]
-        if value >= threshold and fast:
-            s["event_start"][axis] = t
-            s["event_end"][axis] = t
-            s["event_samples"][axis] = 1
-            s["event_threshold"][axis] = threshold
-            s["event_dirty"][axis] = 1
-            _peak(s, axis, value, lat, lon, speed)
-            if axis == 0:
-                started_accel = 1
-            elif axis == 1:
-                started_brake = 1
-            else:
-                started_corner = 1
-    return started_accel, started_brake, started_corner
-
-
-@njit
-def _peak(s, axis, value, lat, lon, speed):
-    s["event_peak"][axis] = value
-    s["event_lat"][axis] = lat
-    s["event_lon"][axis] = lon
-    s["event_speed_kmh"][axis] = speed
-
-
-@njit
-def _close_event(s, key, axis, rows):
-    if s["event_dirty"][axis] != 0:
-        _emit_event(s, key, axis, rows)
-    s["event_start"][axis] = NONE
-
-
-@njit
-def _emit_event(s, key, axis, rows):
-    row = rows.events[rows.counts[EVENTS]]
-    rows.counts[EVENTS] += 1
-    row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
-    row["type"] = axis
-    ratio = s["event_peak"][axis] / s["event_threshold"][axis]
-    row["severity"] = 2 if ratio >= 1.5 else (1 if ratio >= 1.25 else 0)
-    row["start_ms"] = s["event_start"][axis]
-    row["end_ms"] = s["event_end"][axis]
-    row["duration_s"] = (s["event_end"][axis] - s["event_start"][axis]) / 1e3
-    row["peak"] = s["event_peak"][axis]
-    row["lat"] = s["event_lat"][axis]
-    row["lon"] = s["event_lon"][axis]
-    row["speed_kmh"] = s["event_speed_kmh"][axis]
-    row["n_samples"] = s["event_samples"][axis]
-    row["write_us"] = s["event_start"][axis] * 1000 + 2 * (s["event_samples"][axis] + s["withdrawn"]) + 1
-    row["superseded_by"] = NONE
-    # A later peak may lack what an earlier one, published while the event was open, had.
-    row["nulls"] = 1 if s["withdrawn"] > 0 or s["event_samples"][axis] > 1 else 0
-    s["event_dirty"][axis] = 0
-
-
-@njit
-def emit_live(s, driver, fleet, key, t, lat, lon, heading, speed, standing, ignition, settled, had, rows):
-    """Writes where a vehicle is.
-
-    ``settled`` says how often it was written with all samples in the lane: such a row wins over an early one (0) of
-    the same time, and over those before it. ``had`` says which columns may have a value (LIVE_*): if one of them has
-    none now, the row erases it; columns that never had one are left alone, because nulls cost Cassandra's readers.
-    """
-    row = rows.lives[rows.counts[LIVES]]
-    rows.counts[LIVES] += 1
-    row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = driver[w]
-        row["fleet"][w] = fleet[w]
-    row["event_ms"] = t
-    if not standing:
-        row["state"] = 0
-    else:
-        row["state"] = 2 if ignition == 0 else 1
-    row["trip_start"] = s["trip_start"]
-    row["lat"] = lat
-    row["lon"] = lon
-    row["heading"] = heading
-    row["speed_kmh"] = speed
-    has = 0
-    if lat == lat and lon == lon:
-        has |= LIVE_PLACE
-    if heading == heading:
-        has |= LIVE_HEADING
-    if speed == speed:
-        has |= LIVE_SPEED
-    if s["trip_start"] != NONE:
-        has |= LIVE_TRIP
-    row["nulls"] = 1 if had & ~has != 0 else 0
-    row["write_us"] = t * 1000 + min(settled, 999)

@@ -39,13 +39,13 @@ class Day(NamedTuple):
 
 def hour_of(ms: int, zone: str) -> Span:
     """The local clock hour that holds ``ms``: 60 minutes, less only if the zone changes within it."""
-    offset = _offset_ms(ms, zone)
+    offset = offset_ms(ms, zone)
     start = ms - (ms + offset) % HOUR_MS
     end = start + HOUR_MS
-    if _offset_ms(start, zone) != offset:
-        start = _change(start, ms, zone)
-    if _offset_ms(end - 1, zone) != offset:
-        end = _change(ms, end - 1, zone)
+    if offset_ms(start, zone) != offset:
+        start = change_in(start, ms, zone)
+    if offset_ms(end - 1, zone) != offset:
+        end = change_in(ms, end - 1, zone)
     return Span(start, end)
 
 
@@ -87,20 +87,24 @@ def _midnight(local: date, zone: str) -> int:
     return round(midnight.timestamp()) * 1000
 
 
-def _offset_ms(ms: int, zone: str) -> int:
+def offset_ms(ms: int, zone: str) -> int:
+    """By how much a zone's clock is ahead of UTC at ``ms``."""
     if zone == "UTC":
         return 0
     offset = datetime.fromtimestamp(ms // 1000, UTC).astimezone(ZoneInfo(zone)).utcoffset()
     return round((offset or timedelta()).total_seconds()) * 1000
 
 
-def _change(before: int, after: int, zone: str) -> int:
-    """The first second of the offset that ``after`` has; ``before`` has another, and there is one change between."""
-    offset = _offset_ms(after, zone)
+def change_in(before: int, after: int, zone: str) -> int:
+    """When a zone changes: the first second of the offset that ``after`` has.
+
+    ``before`` has another, and there is one change between.
+    """
+    offset = offset_ms(after, zone)
     low, high = before // 1000, after // 1000
     while high - low > 1:
         middle = (low + high) // 2
-        if _offset_ms(middle * 1000, zone) == offset:
+        if offset_ms(middle * 1000, zone) == offset:
             high = middle
         else:
             low = middle

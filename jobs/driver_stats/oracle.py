@@ -8,47 +8,35 @@ state, timers, recovery and the way to the tables.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import numpy as np
+
 from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
-from connectors.rows_in_memory import Newest, Row, TableRows, day, stream_key, timestamp
-from jobs.driver_stats import windows
+from connectors.rows_in_memory import Newest, Row, TableRows, stream_key, timestamp
+from jobs.driver_stats import unnamed, unnamed_events
+from jobs.driver_stats.attribution import Logins, driver_of, with_login
 from jobs.driver_stats.inputs import SCHEMA, message_spec
-from jobs.driver_stats.outputs import outputs
+from jobs.driver_stats.oracle_drivers import DriverWindows
+from jobs.driver_stats.outputs import event_rules, outputs
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
-from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
-from kappafleet.messages import line_files, numbered_lines
+from jobs.log_lines import Line, log_lines, reject_row
 from schemas.messages import message
-from schemas.tables import Table, tables
+from schemas.tables import tables
 
 JOB = "driver_stats"
-MAX_LINE_BYTES = 16 * 1024 * 1024
-"""Of a longer line the file source reads only so many bytes."""
-
-REJECT_BODY_BYTES = 64 * 1024
 BATCH_MESSAGES = 1000
 
 Tables: TypeAlias = dict[str, dict[tuple[Any, ...], Row]]
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Is told what is being counted, how many there have been, and how many there will be if that is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One message and where it stands: the name of its file, and its number there from 1."""
-
-    body: bytes
-    source: str
-    number: int
 
 
 @dataclass(slots=True)
@@ -60,6 +48,7 @@ class Log:
         rejects: the rows of refused messages.
         messages, copies: how many there were in all, and how many of these were copies.
         samples: of the accepted messages without copies.
+        logins: of each vehicle, where log-ins are read.
     """
 
     vehicles: dict[str, list[Decoded]] = field(default_factory=dict)
@@ -67,6 +56,7 @@ class Log:
     messages: int = 0
     copies: int = 0
     samples: int = 0
+    logins: dict[str, Logins] = field(default_factory=dict)
 
 
 def oracle_tables(
@@ -98,17 +88,6 @@ def oracle_settings(overrides: Sequence[str]) -> Settings:
     return Settings.load([*overrides, *in_order])
 
 
-def log_lines(log: Path | Iterable[Path | bytes]) -> Iterator[Line]:
-    """The messages in the order of the log; lines that are given as such have no source."""
-    for index, item in enumerate([log] if isinstance(log, Path) else log, 1):
-        if isinstance(item, bytes):
-            yield Line(item, "", index)
-        else:
-            for file in line_files(item):
-                for number, body in numbered_lines(file):
-                    yield Line(body[:MAX_LINE_BYTES], file.name, number)
-
-
 def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = None) -> Log:
     """Decodes the messages; of those with the same vehicle, seq and first time only the first one counts."""
     spec = message_spec(settings)
@@ -119,6 +98,9 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
         log.messages += 1
         if progress and log.messages % 1000 == 0:
             progress("messages", log.messages, None)
+        if settings.assignments.enabled and KeyScan("schema").key(line.body) == unnamed.SCHEMA:
+            _log_in(log, line, scan.key(line.body))
+            continue
         try:
             decoded = decoder.decode(line.body, scan.key(line.body), offset=line.number)
         except Reject as reject:
@@ -138,18 +120,14 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
     return log
 
 
-def reject_row(line: Line, reason: str, arrival_ms: int = 0) -> Row:
-    """The row of a refused message."""
-    return {
-        "day": day(arrival_ms),
-        "source": line.source,
-        "received_at": timestamp(arrival_ms),
-        "offset": line.number,
-        "reason": reason,
-        "body": "0x" + line.body[:REJECT_BODY_BYTES].hex(),
-        "length": len(line.body),
-        "sha256": hashlib.sha256(line.body).hexdigest(),
-    }
+def _log_in(log: Log, line: Line, vehicle_id: str) -> None:
+    sent = unnamed.LoginMessage(line.body, line.source, line.number, 0)
+    try:
+        found = unnamed.login(sent, vehicle_id)
+    except unnamed.RefusedLogin as refused:
+        log.rejects.append(reject_row(line, str(refused)))
+    else:
+        log.logins[vehicle_id] = with_login(log.logins.get(vehicle_id, ()), found)
 
 
 def in_order(messages: Sequence[Decoded]) -> list[Decoded]:
@@ -223,8 +201,8 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for spec in specs
         if spec.kind == "table"
     ]
-    (parts,) = (spec for spec in specs if spec.kind == "stream")
-    drivers = DriverWindows()
+    streams = [spec for spec in specs if spec.kind == "stream"]
+    drivers = DriverWindows(settings)
     operator = VehicleOperator()
     operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
     vehicles = len(log.vehicles)
@@ -234,8 +212,14 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for rows, maker, newest in makers:
             for key, row in run.rows[rows]:
                 newest.upsert(*maker.row(key, row))
-        for key, row in run.rows[parts.rows or parts.name]:
-            drivers.add(stream_key(parts, key, row), row.tobytes())
+        for spec in streams:
+            for key, row in run.rows[spec.rows or spec.name]:
+                if spec.name == "unnamed_event":
+                    _unnamed_event(found["driver_event"], settings, row, key, log.logins.get(key, ()))
+                elif spec.name == "unnamed":
+                    drivers.add_unnamed(key, row.tobytes(), log.logins.get(key, ()))
+                else:
+                    drivers.add(stream_key(spec, key, row), row.tobytes())
         if progress:
             progress("vehicles", vehicles - len(log.vehicles), vehicles)
     for table, write_us, window in drivers.rows(by_name):
@@ -243,6 +227,19 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
     for reject in log.rejects:
         found["reject"].upsert(1, reject)
     return {name: newest.rows for name, newest in found.items()}
+
+
+def _unnamed_event(events: Newest, settings: Settings, row: np.void, vehicle_id: str, logins: Logins) -> None:
+    """An event goes to who was logged in at its start."""
+    driver_id = driver_of(settings.attribution, logins, vehicle_id, int(row["start_ms"]))
+    values = unnamed_events.values_of(row.tobytes(), vehicle_id, driver_id, event_rules(settings))
+    found: Row = {
+        column.name: timestamp(value)
+        if column.cql_type == "timestamp" and isinstance(value := values.get(column.name), int)
+        else values.get(column.name)
+        for column in unnamed_events.TABLE.columns
+    }
+    events.upsert(int(row["write_us"]), found)
 
 
 def fold(operator: VehicleOperator, messages: Sequence[Decoded]) -> InMemory:
@@ -254,44 +251,3 @@ def fold(operator: VehicleOperator, messages: Sequence[Decoded]) -> InMemory:
     if run.rejects:
         raise AssertionError(f"the kernel refused a sample that came in order: {run.rejects[0]}")
     return run
-
-
-class DriverWindows:
-    """Hours and days of all drivers, each written once."""
-
-    def __init__(self) -> None:
-        self._hours: defaultdict[tuple[str, int], WindowSums] = defaultdict(WindowSums)
-        self._days: defaultdict[tuple[str, int], defaultdict[str, WindowSums]] = defaultdict(
-            lambda: defaultdict(WindowSums)
-        )
-
-    def add(self, driver_id: str, data: bytes) -> None:
-        """Folds one part in."""
-        part = windows.read_part(data)
-        self._hours[driver_id, windows.hour_start(part.minute_start)].add(part.sums, part.max_kmh)
-        of_day = self._days[driver_id, windows.day_start(part.minute_start)]
-        of_day[part.fleet_id].add(part.sums, part.max_kmh)
-
-    def rows(self, by_name: dict[str, Table]) -> Iterator[tuple[str, int, Row]]:
-        """Table, write time and row of each window."""
-        for (driver_id, start), sums in self._hours.items():
-            key = {"driver_id": driver_id, "day": windows.day_text(start), "hour_start": timestamp(start)}
-            yield _window(by_name["driver_hour"], key, sums, start + HOUR_MS)
-        for (driver_id, start), fleets in self._days.items():
-            total = WindowSums()
-            day_text = windows.day_text(start)
-            for fleet_id, sums in fleets.items():
-                total.add(sums.sums, sums.max_kmh)
-                key = {"fleet_id": fleet_id, "day": day_text, "driver_id": driver_id}
-                yield _window(by_name["fleet_day"], key, sums, start + DAY_MS)
-            key = {"driver_id": driver_id, "month": windows.month_text(start), "day": day_text}
-            yield _window(by_name["driver_day"], key, total, start + DAY_MS)
-
-
-def _window(table: Table, key: dict[str, str], sums: WindowSums, end_ms: int) -> tuple[str, int, Row]:
-    values: dict[str, Any] = {**key, **sums.metrics(), "final": True, "revision": 0}
-    return (
-        table.name,
-        sums.write_us(end_ms, True),
-        {column.name: values.get(column.name) for column in table.columns},
-    )

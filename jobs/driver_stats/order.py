@@ -15,25 +15,11 @@ from __future__ import annotations
 
 import math
 
-from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.compiled import inlined, njit
+from jobs.driver_stats.distance import distance_um, is_standing
+from jobs.driver_stats.emit import EVENTS, LIVES, MINUTE_MS, MINUTES, PARTS, TRIPS, emit_live
 from jobs.driver_stats.heads import note_head, open_seam, opens_seam, trip_ended, watch
-from jobs.driver_stats.kernel import (
-    EVENTS,
-    LIVES,
-    MINUTE_MS,
-    MINUTES,
-    PARTS,
-    TRIPS,
-    clear,
-    distance_um,
-    emit_live,
-    is_standing,
-    publish,
-    rows_needed,
-    sample,
-    sample_inlined,
-    who,
-)
+from jobs.driver_stats.kernel import clear, publish, rows_needed, sample, sample_inlined, who
 from jobs.driver_stats.layout import (
     FOLDS,
     LIVE_HEADING,
@@ -58,11 +44,11 @@ from jobs.driver_stats.tails import (
     WHO_N,
     append,
     box,
-    compact,
     insert,
     is_copy,
     place_of,
     raws_at,
+    trim,
     waiting,
     who_index_of,
 )
@@ -78,7 +64,7 @@ COUNTERS = (
 )
 SAMPLES, REPEATED, BACKLOG, OUT_OF_ORDER, DUPLICATES, GIVEN_UP, CORRECTIONS = range(len(COUNTERS))
 
-DONE, FULL, FILE, LATE, COMMIT, BACK = range(6)
+DONE, FULL, FILE, LATE, COMMIT, BACK, _RELEASE = range(7)
 """Why ``fold`` stopped: folded; rows nearly full; a seam is to be filed; a sample before what is in order; a preview
 holds for good; a preview is to be taken back."""
 
@@ -123,19 +109,25 @@ def fold(p, columns, messages, states, lane_words, is_new, tails, rows, cursor, 
             cursor[IS_COPY] = 1 if is_copy(v, messages.seq[m], columns.t[cursor[INDEX]]) else 0
             cursor[TAKEN] = counters[SAMPLES]
             cursor[OPENED] = 1
-        code = _take(p, columns, messages, m, v, s, lane_words[key], key, tails, rows, cursor, counters)
-        if code != DONE:
-            return code
-        limit = v["newest_t"] - p.buffer_ms + (1 if p.buffer_ms == 0 else 0)
-        code = release(p, v, s, lane_words[key], key, tails, rows, limit, counters)
-        if code != DONE:
-            return code
-        compact(v, tails, key)
+        taken = _RELEASE
+        while taken == _RELEASE:
+            taken = _take(p, columns, messages, m, v, s, lane_words[key], key, tails, rows, cursor, counters)
+            if taken == _RELEASE:
+                limit = columns.t[cursor[INDEX]]
+            elif taken == DONE:
+                limit = v["newest_t"] - p.buffer_ms + (1 if p.buffer_ms == 0 else 0)
+            else:
+                return taken
+            # The one place where it is called, so that it is compiled into this loop once.
+            code = release_inlined(p, v, s, lane_words[key], key, tails, rows, limit, counters)
+            if code != DONE:
+                return code
+        trim(v, tails, key)
         _note_values(v, columns, cursor[INDEX] - 1)
-        if v["live_t"] == NONE or v["newest_t"] - v["live_t"] >= p.live_interval_ms:
+        if v["live_t"] == NONE or (v["newest_t"] >= p.present_ms and live_due(p, v)):
             if nearly_full(p, rows):
                 return FULL
-            _early_live(p, v, s, key, tails, rows)
+            early_live(p, v, s, key, tails, rows)
         if cursor[IS_COPY] != 0 and counters[SAMPLES] == cursor[TAKEN]:
             # The number alone decides nothing: no sample is ever left out because of it.
             copies[m] = True
@@ -145,9 +137,13 @@ def fold(p, columns, messages, states, lane_words, is_new, tails, rows, cursor, 
     return DONE
 
 
-@njit
+@inlined
 def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counters):
-    """Takes the samples of a message: those far enough behind its last one straight into the lane, others wait."""
+    """Takes the samples of a message: those far enough behind its last one straight into the lane, others wait.
+
+    Returns:
+        As ``fold``, or _RELEASE: before the sample at the cursor, release what waits.
+    """
     length = messages.lengths[m]
     driver = messages.texts[messages.driver[m]]
     fleet = messages.texts[messages.fleet[m]]
@@ -165,22 +161,18 @@ def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counter
         t = c.t[i]
         if v["newest_t"] == NONE or t > v["newest_t"]:
             if t < limit and words[base + RAW_FIRST] < words[base + RAW_END]:
-                ordered_t = v["ordered_t"]
-                code = release(p, v, s, words_of_s, key, tails, rows, t, counters)
-                if code != DONE:
-                    return code
-                known = known and v["ordered_t"] == ordered_t
+                return _RELEASE
             if t < limit and v["head_start"] == NONE and not opens_seam(p, s, t):
                 if most_rows(rows) > room:
                     return FULL
                 watched = watch(v, words_of_s, tails)
                 others = False
                 if not known:
-                    others = who(s, driver, fleet, vehicle_class, key, rows)
+                    others = who(p, s, driver, fleet, vehicle_class, key, rows)
                     known = True
                 stood = sample_inlined(
                     p, s, key, t, c.speed[i], c.accel_x[i], c.accel_y[i], c.lat[i], c.lon[i],
-                    c.heading[i], c.odometer[i], c.ignition[i], rows, others,
+                    c.heading[i], c.odometer[i], c.yaw_rate[i], c.speed_limit[i], c.ignition[i], rows, others,
                 )  # fmt: skip
                 v["ordered_t"] = t
                 if watched:
@@ -211,8 +203,7 @@ def _take(p, c, messages, m, v, s, words_of_s, key, tails, rows, cursor, counter
     return DONE
 
 
-@njit
-def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
+def _release(p, v, s, words_of_s, key, tails, rows, limit, counters):
     """Folds the waiting samples before ``limit`` into the lane, and keeps the books of the newest seam.
 
     Returns:
@@ -239,14 +230,14 @@ def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
         watched = watch(v, words_of_s, tails)
         others = False
         if not known or words[base + WHO_N] > 1:
-            others = _who_of(s, words, base, at, key, rows)
+            others = _who_of(p, s, words, base, at, key, rows)
             known = True
         gap = t - s["last_t"] if s["last_t"] != NONE else 0
         speed, accel_x, accel_y = floats[at + 1], floats[at + 2], floats[at + 3]
         ignition = (words[at + RAW_WORDS - 1] & 15) - 1
         stood = sample_inlined(
             p, s, key, t, speed, accel_x, accel_y, floats[at + 4], floats[at + 5], floats[at + 6],
-            floats[at + 7], ignition, rows, others,
+            floats[at + 7], floats[at + 8], floats[at + 9], ignition, rows, others,
         )  # fmt: skip
         v["ordered_t"] = t
         words[base + RAW_FIRST] += 1
@@ -257,6 +248,10 @@ def release(p, v, s, words_of_s, key, tails, rows, limit, counters):
                 p, v, s, words_of_s, key, t, gap, speed, accel_x, accel_y, ignition, others, tails, counters
             )
     return DONE
+
+
+release = njit(_release)
+release_inlined = inlined(_release)
 
 
 @njit
@@ -293,11 +288,12 @@ def advance(p, states, lane_words, watermark, tails, rows, timers, deletions, st
                     return k
             else:
                 due = v["newest_t"]
-        if v["live_t"] != v["newest_t"] or v["live_settled"] <= 0:
-            if waiting(v, tails, k) == 0:
+        # One of the past that still moves has later timers: its minute is open.
+        if v["newest_t"] >= p.present_ms or v["newest_t"] <= watermark:
+            if waiting(v, tails, k) == 0 and (v["live_t"] != v["newest_t"] or v["live_settled"] <= 0):
                 _settled_live(v, s, k, rows)
             elif v["live_t"] != v["newest_t"]:
-                _early_live(p, v, s, k, tails, rows)
+                early_live(p, v, s, k, tails, rows)
         open_until = publish(p, s, k, watermark, rows)
         if open_until != NONE and (due == NONE or open_until < due):
             due = open_until
@@ -348,10 +344,11 @@ def run(p, s, key, head, head_floats, entries, count, rows, start):
             return n
         packed = head[n, RAW_WORDS - 1]
         entry = entries[packed >> WHO_SHIFT]
-        others = who(s, entry[:TEXT_WORDS], entry[TEXT_WORDS:], (packed >> 4) & 0xFFFFFFFF, key, rows)
+        others = who(p, s, entry[:TEXT_WORDS], entry[TEXT_WORDS:], (packed >> 4) & 0xFFFFFFFF, key, rows)
         sample(
             p, s, key, head[n, 0], head_floats[n, 1], head_floats[n, 2], head_floats[n, 3], head_floats[n, 4],
-            head_floats[n, 5], head_floats[n, 6], head_floats[n, 7], (packed & 15) - 1, rows, others,
+            head_floats[n, 5], head_floats[n, 6], head_floats[n, 7], head_floats[n, 8], head_floats[n, 9],
+            (packed & 15) - 1, rows, others,
         )  # fmt: skip
     return count
 
@@ -373,11 +370,12 @@ def fold_late(p, s, key, columns, messages, m, i, end, until, rows, counters):
         else:
             others = False
             if not known:
-                others = who(s, driver, fleet, messages.vehicle_class[m], key, rows)
+                others = who(p, s, driver, fleet, messages.vehicle_class[m], key, rows)
                 known = True
             sample(
                 p, s, key, t, columns.speed[i], columns.accel_x[i], columns.accel_y[i], columns.lat[i],
-                columns.lon[i], columns.heading[i], columns.odometer[i], columns.ignition[i], rows, others,
+                columns.lon[i], columns.heading[i], columns.odometer[i], columns.yaw_rate[i], columns.speed_limit[i],
+                columns.ignition[i], rows, others,
             )  # fmt: skip
             counters[SAMPLES] += 1
             counters[BACKLOG] += 1
@@ -396,6 +394,9 @@ def blank(v, s):
     v["live_settled"] = 0
     v["live_had"] = 0
     v["head_start"] = NONE
+    v["head_since"] = NONE
+    v["head_fix"] = NONE
+    v["head_quiet"] = NONE
     v["seam_trip"] = NONE
     for a in range(STRETCHES):
         v["seen_first"][a] = 0
@@ -404,13 +405,13 @@ def blank(v, s):
         v["seen_to_t"][a] = NONE
 
 
-@njit
+@inlined
 def room_for_rows(p, rows):
     """How many rows of any kind there may be, so that those of one more sample fit; all kinds have the same room."""
     return len(rows.minutes) - rows_needed(p)
 
 
-@njit
+@inlined
 def most_rows(rows):
     """How many rows there are of the kind that has most."""
     c = rows.counts
@@ -423,13 +424,13 @@ def nearly_full(p, rows):
     return most_rows(rows) > room_for_rows(p, rows)
 
 
-@njit
-def _who_of(s, words, base, at, key, rows):
+@inlined
+def _who_of(p, s, words, base, at, key, rows):
     packed = words[at + RAW_WORDS - 1]
     entry = base + HEADER + words[base + BOX_N] * BOX_WORDS + (packed >> WHO_SHIFT) * WHO_WORDS
     driver = words[entry : entry + TEXT_WORDS]
     fleet = words[entry + TEXT_WORDS : entry + WHO_WORDS]
-    return who(s, driver, fleet, (packed >> 4) & 0xFFFFFFFF, key, rows)
+    return who(p, s, driver, fleet, (packed >> 4) & 0xFFFFFFFF, key, rows)
 
 
 @njit
@@ -446,17 +447,18 @@ def _preview(p, v, s, words_of_s, key, tails, rows):
         at = raws_at(words, base) + (words[base + RAW_FIRST] + v["previewed"]) * RAW_WORDS
         others = False
         if not known or words[base + WHO_N] > 1:
-            others = _who_of(s, words, base, at, key, rows)
+            others = _who_of(p, s, words, base, at, key, rows)
             known = True
         sample(
             p, s, key, words[at], floats[at + 1], floats[at + 2], floats[at + 3], floats[at + 4], floats[at + 5],
-            floats[at + 6], floats[at + 7], (words[at + RAW_WORDS - 1] & 15) - 1, rows, others,
+            floats[at + 6], floats[at + 7], floats[at + 8], floats[at + 9],
+            (words[at + RAW_WORDS - 1] & 15) - 1, rows, others,
         )  # fmt: skip
         v["previewed"] += 1
     return True
 
 
-@njit
+@inlined
 def _note_values(v, c, i):
     """Notes what a live row may show: of its samples only the last one of a message, and a trip if there is any."""
     had = v["live_had"] | LIVE_TRIP
@@ -481,7 +483,13 @@ def _settled_live(v, s, key, rows):
 
 
 @njit
-def _early_live(p, v, s, key, tails, rows):
+def live_due(p, v):
+    """Whether the newest sample is so far behind the one of the live row that it needs a new one."""
+    return v["newest_t"] - v["live_t"] >= p.live_interval_ms
+
+
+@njit
+def early_live(p, v, s, key, tails, rows):
     """The live row of the newest sample, which may still wait."""
     if waiting(v, tails, key) == 0:
         _settled_live(v, s, key, rows)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from connectors.columnar import Column, OutputSpec
-from jobs.driver_stats.layout import EVENT_TYPES, LIVE_STATES, SEVERITIES
+from jobs.driver_stats.layout import (
+    AXES,
+    EVENT_TYPES,
+    EVENT_UNITS,
+    LIVE_STATES,
+    SCORE_BANDS,
+    SCORE_STATES,
+    SEVERITIES,
+)
 from jobs.driver_stats.settings import Settings
 from schemas.tables import table
 
@@ -20,8 +28,31 @@ _WHO = {"vehicle_id": Column("key"), "driver_id": DRIVER, "fleet_id": Column("te
 
 _METRICS = {
     name: Column("double", name)
-    for name in ("distance_km", "drive_s", "idle_s", "stopped_s", "max_speed_kmh", "mean_speed_kmh")
+    for name in (
+        "distance_km",
+        "drive_s",
+        "idle_s",
+        "stopped_s",
+        "max_speed_kmh",
+        "mean_speed_kmh",
+        "speeding_minor_s",
+        "speeding_major_s",
+        "speeding_severe_s",
+        "speed_limit_unknown_s",
+        "speeding_minor_km",
+        "speeding_major_km",
+        "speeding_severe_km",
+        "speed_limit_unknown_km",
+    )
 } | {name: Column("int", name) for name in ("harsh_accel", "harsh_brake", "harsh_corner")}
+
+_SCORE = {
+    name: Column("double", name)
+    for name in ("score", "score_unclamped", "penalty_events", "penalty_speeding", "penalty_idle")
+} | {
+    "score_state": Column("enum", "score_state", names=SCORE_STATES),
+    "score_band": Column("enum", "score_band", names=SCORE_BANDS),
+}
 
 _RESULT = {
     "n_samples": Column("bigint", "n_samples"),
@@ -50,8 +81,13 @@ def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
     )
 
 
+def event_rules(settings: Settings) -> tuple[str, ...]:
+    """The rule set of each type of event that the vehicle kernel finds."""
+    return (*(settings.harsh_rules.id for _ in range(AXES)), settings.speeding.id)
+
+
 def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
-    """The tables that the vehicle kernel fills, and the stream of parts for the drivers' windows."""
+    """The tables that the vehicle kernel fills, and the streams for the drivers' windows and hours."""
     return (
         _table(
             "vehicle_minute",
@@ -68,11 +104,14 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
             | _METRICS
             | _RESULT
             | _VOID
+            | _SCORE
             | {name: Column("double", name) for name in ("start_lat", "start_lon", "end_lat", "end_lon")}
             | {
                 "month": Column("month", "start_ms"),
                 "start_time": Column("timestamp", "start_ms"),
                 "end_time": Column("timestamp", "end_ms"),
+                "formula": Column("const", constant=settings.score.id),
+                "params_hash": Column("const", constant=settings.score.params_hash),
                 "vehicle_class": Column("enum", "vehicle_class", names=settings.vehicle_classes()),
             },
         ),
@@ -90,8 +129,11 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
                 "type": Column("enum", "type", names=EVENT_TYPES),
                 "severity": Column("enum", "severity", names=SEVERITIES),
                 "peak": Column("double", "peak"),
-                "unit": Column("const", constant="m/s2"),
+                "unit": Column("enum", "type", names=EVENT_UNITS),
                 "speed_kmh": Column("double", "speed_kmh"),
+                "limit_kmh": Column("double", "limit_kmh"),
+                "derived": Column("boolean", "derived"),
+                "rule": Column("enum", "type", names=event_rules(settings)),
                 "n_samples": Column("bigint", "n_samples"),
                 "updated_at": Column("now"),
             },
@@ -111,5 +153,23 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
         ),
         OutputSpec(
             kind="stream", name="part", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
+        OutputSpec(
+            kind="stream",
+            name="drive",
+            key_field="driver",
+            key_prefix=UNKNOWN_DRIVER,
+            event_ms="event_ms",
+            id_field="vehicle",
+        ),
+        OutputSpec(
+            kind="stream", name="unnamed", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
+        OutputSpec(
+            kind="stream",
+            name="unnamed_event",
+            key_field="driver",
+            key_prefix=UNKNOWN_DRIVER,
+            event_ms="start_ms",
         ),
     )

@@ -1,25 +1,40 @@
 """Holds parts back, so that the drivers' windows get few of them however fast the log is read.
 
-The kernel makes a part of every vehicle's every minute. What comes next is slow beside it, and needs them only by
-the hour: parts of one driver, fleet and hour are added up in the vehicle's state, and sent when the next one is
-another's, when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for a while or
-the vehicle has caught up with the clock. A vehicle at the pace of the clock so sends each minute as before, and one
-that comes from behind shows all it has as soon as it is there.
+The kernel makes a part of every vehicle's every minute. What comes next is slow beside it, and needs them only by the
+hour: parts of one driver, fleet and hour are added up in the vehicle's state, and sent when the next one is another's,
+when the hour closes, when the vehicle falls silent, or, in a live job, when none was sent for `live.backlog_s`, few
+messages come (present.py), or the vehicle has caught up with the clock. A vehicle at the pace of the clock so sends
+each minute as before, and one that comes from behind shows all it has as soon as it is there. Where a time zone has
+other hours than UTC, parts are cut more finely (fleet_time.Cuts).
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jobs.driver_stats.compiled import njit
-from jobs.driver_stats.kernel import MINUTE_MS
+from jobs.driver_stats.emit import MINUTE_MS
 from jobs.driver_stats.layout import ACCUMULATORS, FOLDS, TEXT_WORDS
 
 HOUR_MS = 3_600_000
+NO_BREAKS: NDArray[np.int64] = np.empty(0, np.int64)
 
 
-@njit
-def hold_back(states, parts, count, sent, now_ms, hold_ms, present_ms):
+def hold_back(
+    states: NDArray[Any],
+    parts: NDArray[Any],
+    count: int,
+    sent: NDArray[Any],
+    now_ms: int,
+    hold_ms: int,
+    present_ms: int,
+    cut_ms: int = HOUR_MS,
+    breaks: NDArray[np.int64] = NO_BREAKS,
+) -> int:
     """Adds parts to those that are held back.
 
     A part that takes something back is sent at once, and all that is held before it: a window never holds less than
@@ -33,15 +48,23 @@ def hold_back(states, parts, count, sent, now_ms, hold_ms, present_ms):
         now_ms: the clock; it decides when parts come, never what they add up to.
         hold_ms: a vehicle from which so long nothing was sent sends at once.
         present_ms: a part whose minute begins then or later is sent at once, and what was held before with it.
+        cut_ms: a part has no minutes from both sides of a multiple of it; divides an hour.
+        breaks: nor from both sides of one of these times; ascending.
 
     Returns:
         The number of parts to be sent.
     """
+    found: int = _hold_back(states, parts, count, sent, now_ms, hold_ms, present_ms, cut_ms, breaks)
+    return found
+
+
+@njit
+def _hold_back(states, parts, count, sent, now_ms, hold_ms, present_ms, cut_ms, breaks):
     n = 0
     for i in range(count):
         part = parts[i]
         h = states[part["key"]]["held"]
-        if h["sums"][FOLDS] > 0 and not _belongs(h, part):
+        if h["sums"][FOLDS] > 0 and not _belongs(h, part, cut_ms, breaks):
             n = _send(h, part["key"], sent, n)
         if _takes_back(part):
             if h["sums"][FOLDS] > 0:
@@ -69,14 +92,30 @@ def release_all(states, sent, n):
 
 
 @njit
+def next_cuts(states, timers, cut_ms, breaks, none):
+    """Lets the timers of keys that hold something fire when its share of an hour closes; ``none`` is no timer."""
+    for k in range(len(states)):
+        h = states[k]["held"]
+        if h["sums"][FOLDS] > 0:
+            end = h["minute_start"] - h["minute_start"] % cut_ms + cut_ms
+            for at in breaks:
+                if h["minute_start"] < at:
+                    end = min(end, at)
+                    break
+            timers[k] = end - 1 if timers[k] == none else min(timers[k], end - 1)
+
+
+@njit
 def hour_end(h):
     """The last millisecond of the hour that is held back."""
     return h["minute_start"] - h["minute_start"] % HOUR_MS + HOUR_MS - 1
 
 
 @njit
-def _belongs(h, part):
-    same = h["minute_start"] // HOUR_MS == part["minute_start"] // HOUR_MS
+def _belongs(h, part, cut_ms, breaks):
+    same = h["minute_start"] // cut_ms == part["minute_start"] // cut_ms
+    for at in breaks:
+        same = same and (h["minute_start"] < at) == (part["minute_start"] < at)
     for w in range(TEXT_WORDS):
         same = same and h["driver"][w] == part["driver"][w] and h["fleet"][w] == part["fleet"][w]
     return same

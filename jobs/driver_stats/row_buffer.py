@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.driver_stats import kernel, layout
-from jobs.driver_stats.kernel import Parameters, Rows
+from jobs.driver_stats.emit import Rows
+from jobs.driver_stats.kernel import Parameters
 
 ROWS = {
     "vehicle_minute": layout.MINUTE_ROW,
@@ -17,7 +18,7 @@ ROWS = {
     "driver_event": layout.EVENT_ROW,
     "vehicle_live": layout.LIVE_ROW,
 }
-"""Row layouts by output, in the order of kernel.Rows."""
+"""Row layouts by output, in the order of emit.Rows."""
 
 OUTPUTS = {name: layout.with_texts(dtype) for name, dtype in ROWS.items()}
 

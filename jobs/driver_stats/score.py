@@ -123,6 +123,8 @@ class Score:
         """The columns that driver_hour, driver_day, fleet_day and trip have for it."""
         return {
             "score": self.score,
+            "score_unclamped": self.unclamped,
+            "score_band": self.band,
             "score_state": self.state,
             "penalty_events": self.penalty_events,
             "penalty_speeding": self.penalty_speeding,
@@ -133,7 +135,26 @@ class Score:
 
 
 def score(rules: AdditiveRules | PercentRules, tally: Tally) -> Score:
-    """The score by the formula that the rules are of."""
+    """The score by the formula that the rules are of; kept for a while: a day of one fleet is scored twice."""
+    return _score(_Same(rules), tally)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """Rules that are the same object: what a cache asks for is then quickly told."""
+
+    rules: AdditiveRules | PercentRules
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.rules is self.rules
+
+    def __hash__(self) -> int:
+        return id(self.rules)
+
+
+@lru_cache(maxsize=1024)
+def _score(of: _Same, tally: Tally) -> Score:
+    rules = of.rules
     if isinstance(rules, AdditiveRules):
         return additive_per_100km(rules, tally)
     return weighted_percent(rules, tally)

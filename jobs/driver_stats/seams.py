@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import zstandard
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from jobs.driver_stats.kernel import clear
 from jobs.driver_stats.layout import LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_SHIFT, WHO_WORDS
+from jobs.driver_stats.upgrades import LANE_3, LANE_3_WORDS, RAW_3_WORDS, lane_of_3, samples_of_3
 
 MAX_SEAMS = 4
 HOUR_MS = 3_600_000
@@ -103,7 +104,7 @@ def encode(seams: list[Seam]) -> bytes:
 
 
 def decode(stored: bytes) -> list[Seam]:
-    """Reads ``encode``, of savepoints with zlib's compression, too.
+    """Reads ``encode``, of savepoints with zlib's compression and of state layouts 2 and 3, too.
 
     Raises:
         ValueError: it was written by another version of the job.
@@ -118,22 +119,32 @@ def decode(stored: bytes) -> list[Seam]:
         start, gap_ms, corrections, passed_kmh, flags, samples, entries, lane_bytes = _SEAM.unpack_from(
             data, at
         )
-        if version != _VERSION or lane_bytes != LANE.itemsize:
+        of_3 = lane_bytes == LANE_3.itemsize
+        if version != _VERSION or (lane_bytes != LANE.itemsize and not of_3):
             raise ValueError(f"seams of version {version} with lanes of {lane_bytes} bytes cannot be read")
         at += _SEAM.size
 
-        def taken(dtype: Any, number: int) -> NDArray[Any]:
+        def words(number: int) -> NDArray[np.int64]:
             nonlocal at
             # As words: a copy of records goes field by field.
-            found: NDArray[Any] = np.frombuffer(data, np.int64, number, at).copy().view(dtype)
+            found: NDArray[np.int64] = np.frombuffer(data, np.int64, number, at).copy()
             at += found.nbytes
             return found
 
-        lane = taken(LANE, LANE_WORDS)
-        seal = taken(LANE, LANE_WORDS) if flags & 1 else None
-        first = taken(LANE, LANE_WORDS) if flags & 2 else None
-        head = taken(np.int64, samples * RAW_WORDS).reshape(-1, RAW_WORDS)
-        who = taken(np.int64, entries * WHO_WORDS).reshape(-1, WHO_WORDS)
+        def a_lane(is_there: bool, of_3: bool = of_3) -> Lane | None:
+            if not is_there:
+                return None
+            return lane_of_3(words(LANE_3_WORDS)) if of_3 else words(LANE_WORDS).view(LANE)
+
+        lane = a_lane(True)
+        assert lane is not None
+        seal, first = a_lane(bool(flags & 1)), a_lane(bool(flags & 2))
+        head = (
+            samples_of_3(words(samples * RAW_3_WORDS))
+            if of_3
+            else words(samples * RAW_WORDS).reshape(-1, RAW_WORDS)
+        )
+        who = words(entries * WHO_WORDS).reshape(-1, WHO_WORDS)
         seams.append(
             Seam(
                 start,

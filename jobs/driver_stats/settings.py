@@ -7,7 +7,13 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from conf.attribution import AttributionRules, attribution
+from conf.harsh import HarshRuleSet
+from conf.hours import EuRules, FmcsaRules, HoursClasses, hours_classes
+from conf.local_time import LocalTime, local_time
 from conf.parameters import Frozen, load
+from conf.score import AdditiveRules, PercentRules
+from conf.speeding import SpeedingRuleSet
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -106,6 +112,13 @@ class Live(Frozen):
 
     interval_s: NotNegative
     emit_s: Positive
+    backlog_s: Positive
+
+
+class Assignments(Frozen):
+    """Whether log-ins are read."""
+
+    enabled: bool
 
 
 class Message(Frozen):
@@ -122,10 +135,22 @@ class Batch(Frozen):
     max_delay_ms: Annotated[int, Field(ge=1)]
 
 
+class Rules(Frozen):
+    """Which files the rule sets are read from."""
+
+    harsh_rules: str
+    speeding: str
+    score: str
+
+
 class Settings(Frozen):
     """Every parameter of driver_stats."""
 
     version: int
+    rules: Rules
+    harsh_rules: HarshRuleSet
+    speeding: SpeedingRuleSet
+    score: AdditiveRules | PercentRules
     watermark: Watermark
     window: Window
     order: Order
@@ -139,20 +164,45 @@ class Settings(Frozen):
     live: Live
     message: Message
     batch: Batch
+    assignments: Assignments
+    attribution: AttributionRules = Field(default_factory=attribution)
+    local_time: LocalTime = Field(default_factory=local_time)
+    hours: HoursClasses = Field(default_factory=hours_classes)
+    hours_rules: dict[str, EuRules | FmcsaRules] = Field(default_factory=dict)
 
     @classmethod
     def load(cls, overrides: Sequence[str] = ()) -> Settings:
         """The parameters of conf/driver_stats.yaml with ``name=value`` overrides.
 
+        ``local_time.NAME`` is a parameter of conf/local_time.yaml, ``hours.NAME`` one of conf/hours_classes.yaml, and
+        ``hours_eu_561_2006_1.NAME`` one of that rule set's file; ``attribution.NAME`` one of conf/attribution_1.yaml.
+
         Raises:
             conf.parameters.ParameterError: an unknown name or a refused value.
         """
-        return load("driver_stats", cls, overrides)
+        by_section: dict[str, list[str]] = {}
+        for each in overrides:
+            by_section.setdefault(_section(each), []).append(each)
+        zones = load("local_time", LocalTime, by_section.pop("local_time", ()), "local_time")
+        classes = load("hours_classes", HoursClasses, by_section.pop("hours", ()), "hours")
+        rules = {}
+        for name in classes.rule_sets():
+            law: type[EuRules] | type[FmcsaRules] = FmcsaRules if name.startswith("us_") else EuRules
+            file = f"hours_{name}"
+            rules[name] = load(file, law, by_section.pop(file, ()), file)
+        logins = load("attribution_1", AttributionRules, by_section.pop("attribution", ()), "attribution")
+        settings = load("driver_stats", cls, [each for own in by_section.values() for each in own])
+        return settings.model_copy(
+            update={"local_time": zones, "hours": classes, "hours_rules": rules, "attribution": logins}
+        )
 
     def vehicle_classes(self) -> tuple[str, ...]:
-        """The vehicle classes in the order of the kernel's threshold rows; the default class is the first."""
-        others = [name for name in self.harsh.classes if name != self.harsh.default_class]
-        return (self.harsh.default_class, *others)
+        """The vehicle classes in the order of the kernel's threshold rows; the default class is the first.
+
+        Those that only the rules of drivers' hours know come last; they have the thresholds of the default class.
+        """
+        known = dict.fromkeys((self.harsh.default_class, *self.harsh.classes, *self.hours.classes))
+        return tuple(known)
 
     def keep_ms(self) -> int | None:
         """How long, in event time, a silent vehicle and a closed window are kept for late samples; None: for ever.
@@ -161,3 +211,8 @@ class Settings(Frozen):
         """
         lateness_s = self.window.allowed_lateness_s
         return round((lateness_s + KEEP_MARGIN_S) * 1000) if lateness_s else None
+
+
+def _section(override: str) -> str:
+    """The first part of an override's name."""
+    return override.partition("=")[0].strip().partition(".")[0]

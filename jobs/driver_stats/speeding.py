@@ -22,30 +22,20 @@ from numpy.typing import NDArray
 
 from conf.speeding import SpeedingRuleSet
 from jobs.driver_stats.compiled import njit
-from jobs.driver_stats.layout import NONE
+from jobs.driver_stats.layout import (
+    EPISODE_BANDS,
+    MINOR_MS,
+    MINOR_UM,
+    NONE,
+    SPEEDING_FIELDS,
+    UNKNOWN_MS,
+    UNKNOWN_UM,
+)
 
 OK, MINOR, MAJOR, SEVERE, UNKNOWN = range(5)
 BANDS = ("ok", "minor", "major", "severe", "unknown")
-_EPISODE_BANDS = 3
 
-SPEEDING_FIELDS: list[Any] = [
-    ("speeding_start", "<i8"),
-    ("speeding_end", "<i8"),
-    # time in or above minor, major, severe
-    ("speeding_ms", "<i8", (_EPISODE_BANDS,)),
-    ("speeding_um", "<i8"),
-    ("speeding_samples", "<i8"),
-    # where the speed was furthest above the limit
-    ("speeding_over_kmh", "<f8"),
-    ("speeding_limit_kmh", "<f8"),
-    ("speeding_kmh", "<f8"),
-    ("speeding_lat", "<f8"),
-    ("speeding_lon", "<f8"),
-    ("speeding_dirty", "i1"),
-]
-"""An open episode, as fields of a lane; a start of NONE means that there is none."""
-
-SPEEDING = np.dtype(SPEEDING_FIELDS, align=True)
+SPEEDING = np.dtype([("speeding_start", "<i8"), *SPEEDING_FIELDS], align=True)
 
 
 class SpeedingRules(NamedTuple):
@@ -98,7 +88,7 @@ def band_of(r: SpeedingRules, speed: float, limit: float) -> int:
     if not limit > 0 or not speed <= r.max_kmh:
         return UNKNOWN
     found = OK
-    for each in range(_EPISODE_BANDS):
+    for each in range(EPISODE_BANDS):
         if speed > limit + r.over_kmh[each] and speed > limit * r.factor[each]:
             found = MINOR + each
     return found
@@ -112,9 +102,13 @@ def is_speeding(band: int) -> bool:
 
 @njit
 def add_span(sums: Any, band: int, ms: int, um: int) -> None:
-    """Adds what a driving sample covers: ``sums`` is [kind: ms, um][band], integers, so that no order matters."""
-    sums[0, band] += ms
-    sums[1, band] += um
+    """Adds what a driving sample covers to accumulators; what is ok is the rest of the driving time and distance."""
+    if band == UNKNOWN:
+        sums[UNKNOWN_MS] += ms
+        sums[UNKNOWN_UM] += um
+    elif band != OK:
+        sums[MINOR_MS + band - MINOR] += ms
+        sums[MINOR_UM + band - MINOR] += um
 
 
 @njit
@@ -143,7 +137,7 @@ def extend_episode(
         s["speeding_start"] = t - ms
         s["speeding_over_kmh"] = -1.0
     s["speeding_end"] = t
-    for each in range(_EPISODE_BANDS):
+    for each in range(EPISODE_BANDS):
         if band >= MINOR + each:
             s["speeding_ms"][each] += ms
     s["speeding_um"] += um
@@ -161,10 +155,23 @@ def extend_episode(
 def severity_of(r: SpeedingRules, s: Any) -> int:
     """MINOR, MAJOR or SEVERE."""
     found = MINOR
-    for each in range(1, _EPISODE_BANDS):
+    for each in range(1, EPISODE_BANDS):
         if s["speeding_ms"][each] >= r.min_episode_ms and s["speeding_ms"][each] > 0:
             found = MINOR + each
     return found
+
+
+@njit
+def becomes_severe(r: SpeedingRules, s: Any, before_ms: int) -> bool:
+    """Whether the severity of the open episode has just become ``severe``, for which it lasts for good.
+
+    Args:
+        r: SpeedingRules.
+        s: the episode.
+        before_ms: its time in the severe band before its newest sample.
+    """
+    least = max(r.min_episode_ms, 1)
+    return bool(before_ms < least <= s["speeding_ms"][EPISODE_BANDS - 1])
 
 
 @njit
@@ -172,7 +179,7 @@ def clear_episode(s: Any) -> None:
     """No episode is open."""
     s["speeding_start"] = NONE
     s["speeding_end"] = NONE
-    for each in range(_EPISODE_BANDS):
+    for each in range(EPISODE_BANDS):
         s["speeding_ms"][each] = 0
     s["speeding_um"] = 0
     s["speeding_samples"] = 0

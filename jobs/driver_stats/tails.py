@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.driver_stats.compiled import njit
+from jobs.driver_stats.compiled import inlined, njit
 from jobs.driver_stats.layout import LANE_WORDS, NONE, RAW_WORDS, STRETCHES, TEXT_WORDS, WHO_SHIFT, WHO_WORDS
 
 HEADER = 4
@@ -21,6 +21,9 @@ UNDO, LEFT, SEALED, FIRST = range(4)
 """Kinds of boxes: the lane before a preview, before the gap of a seam, when it was sealed, when its trip ended."""
 
 MAX_WHO = 8
+WORTH = 4
+"""So many samples that are in the lane are carried along, less one: 88 bytes each."""
+
 GROWTH = (HEADER + 4 * BOX_WORDS, WHO_WORDS, RAW_WORDS)
 
 
@@ -44,7 +47,7 @@ def waiting(v, tails, key):
     return tails.words[base + RAW_END] - tails.words[base + RAW_FIRST] - v["previewed"]
 
 
-@njit
+@inlined
 def raws_at(words, base):
     """Where the samples begin."""
     return base + HEADER + words[base + BOX_N] * BOX_WORDS + words[base + WHO_N] * WHO_WORDS
@@ -64,7 +67,7 @@ def shift(tails, key, at, by):
     tails.length[key] += by
 
 
-@njit
+@inlined
 def who_index_of(tails, key, driver, fleet):
     """The entry of who drives; a new one if there is none like it."""
     words = tails.words
@@ -127,7 +130,7 @@ def place_of(tails, key, t):
     return at
 
 
-@njit
+@inlined
 def append(tails, key, c, i, who_index, vehicle_class):
     """Puts sample i of the columns behind the kept ones."""
     words = tails.words
@@ -149,7 +152,7 @@ def insert(tails, key, place, c, i, who_index, vehicle_class):
     _write(words, tails.floats, at, c, i, who_index, vehicle_class)
 
 
-@njit
+@inlined
 def _write(words, floats, at, c, i, who_index, vehicle_class):
     words[at] = c.t[i]
     floats[at + 1] = c.speed[i]
@@ -159,7 +162,9 @@ def _write(words, floats, at, c, i, who_index, vehicle_class):
     floats[at + 5] = c.lon[i]
     floats[at + 6] = c.heading[i]
     floats[at + 7] = c.odometer[i]
-    words[at + 8] = (
+    floats[at + 8] = c.yaw_rate[i]
+    floats[at + 9] = c.speed_limit[i]
+    words[at + RAW_WORDS - 1] = (
         (np.int64(who_index) << WHO_SHIFT) | (np.int64(vehicle_class) << 4) | (np.int64(c.ignition[i]) + 1)
     )
 
@@ -179,6 +184,16 @@ def compact(v, tails, key):
         shift(tails, key, raws_at(words, base), -gone * RAW_WORDS)
     words[base + RAW_FIRST] = 0
     words[base + RAW_END] -= gone
+
+
+@inlined
+def trim(v, tails, key):
+    """Drops the samples that are in the lane once it is worth it: moving those that wait takes longest of all."""
+    words = tails.words
+    base = tails.start[key]
+    gone = words[base + RAW_FIRST]
+    if gone >= WORTH or gone == words[base + RAW_END]:
+        compact(v, tails, key)
 
 
 @njit

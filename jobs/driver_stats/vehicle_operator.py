@@ -10,22 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conf.score import AdditiveRules, PercentRules
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
-from jobs.driver_stats import layout, order, parts
+from jobs.driver_stats import drive_minutes, harsh, layout, order, parts, present, speeding, unnamed
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
-from jobs.driver_stats.kernel import PARTS, Columns, Messages, Parameters
-from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, TEXT_WORDS
+from jobs.driver_stats.drive_minutes import DRIVE_ROW
+from jobs.driver_stats.emit import EVENTS, PARTS, TRIPS
+from jobs.driver_stats.fleet_time import Cuts, FleetTime
+from jobs.driver_stats.kernel import Columns, Messages, Parameters
+from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, SCORE_BANDS, SCORE_STATES, TEXT_WORDS
 from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
 from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
+from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.tails import GROWTH, Tails
+from jobs.driver_stats.unnamed import UNNAMED_ROW
 from jobs.driver_stats.upgrades import upgraded
+from jobs.driver_stats.windows import tally
 
 NEVER_MS = 2**62
-
-PRESENT_MS = 180_000
-"""A minute that began so long ago is the present: it ends, waits for `order.buffer_s`, and travels."""
+_SCORES = frozenset({"score", "score_unclamped", "penalty_events", "penalty_speeding", "penalty_idle"})
+IN_HOURS = Cuts(parts.HOUR_MS, ())
 UNKNOWN_DRIVER, DEFAULT_FLEET = b"", b"default"
 FIXED_TEXTS = np.array([UNKNOWN_DRIVER, DEFAULT_FLEET], dtype="S64")
 
@@ -36,13 +42,16 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
     def ms(seconds: float) -> int:
         return round(seconds * 1000)
 
-    harsh = settings.harsh
+    events = settings.harsh
+    default = events.classes[events.default_class]
+    crash = settings.harsh_rules.crash.vector_ms2
     thresholds = np.array(
         [
             [
-                harsh.accel_ms2 or harsh.classes[name].accel_ms2,
-                harsh.brake_ms2 or harsh.classes[name].brake_ms2,
-                harsh.corner_ms2 or harsh.classes[name].corner_ms2,
+                events.accel_ms2 or events.classes.get(name, default).accel_ms2,
+                events.brake_ms2 or events.classes.get(name, default).brake_ms2,
+                events.corner_ms2 or events.classes.get(name, default).corner_ms2,
+                crash,
             ]
             for name in settings.vehicle_classes()
         ]
@@ -54,9 +63,10 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         trip_stop_ms=ms(settings.trip.stop_s),
         standing_kmh=settings.standing.speed_kmh,
         plausible_kmh=settings.gps.max_speed_kmh,
-        rearm_ratio=harsh.rearm_ratio,
-        event_gap_ms=ms(harsh.max_gap_s),
+        rearm_ratio=events.rearm_ratio,
+        event_gap_ms=ms(events.max_gap_s),
         live_interval_ms=ms(settings.live.interval_s) if live else NEVER_MS,
+        present_ms=NONE,
         vehicle_ttl_ms=settings.keep_ms() or NEVER_MS,
         buffer_ms=ms(settings.order.buffer_s),
         backlog_gap_ms=ms(settings.order.backlog_gap_s),
@@ -64,9 +74,33 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         max_waiting=settings.order.max_waiting,
         thresholds=thresholds,
         min_speeds_kmh=np.array(
-            [harsh.min_speed_kmh, harsh.min_speed_kmh, harsh.corner_min_speed_kmh], dtype=float
+            [events.min_speed_kmh, events.min_speed_kmh, events.corner_min_speed_kmh, 0], dtype=float
         ),
-        calm_levels=harsh.rearm_ratio * thresholds.min(axis=0),
+        calm_levels=events.rearm_ratio * thresholds.min(axis=0),
+        quiet_vector2=crash * crash * (1 - 1e-9),
+        deduplicate_ms=ms(settings.score.deduplicate_s),
+        harsh=harsh.compiled_rules(settings.harsh_rules),
+        speeding=speeding.compiled_rules(settings.speeding),
+    )
+
+
+def score_trips(rules: AdditiveRules | PercentRules, trips: NDArray[Any]) -> None:
+    """Fills the score columns of TRIP_ROW records."""
+    for row in trips:
+        found = score(rules, tally(row["sums"].tolist()))
+        row["score_state"] = SCORE_STATES.index(found.state)
+        row["score_band"] = -1 if found.band is None else SCORE_BANDS.index(found.band)
+        for name, value in found.columns().items():
+            if name in _SCORES:
+                row[name] = np.nan if value is None else value
+
+
+def rule_of_class(settings: Settings) -> NDArray[np.int64]:
+    """By vehicle class the index of its rule set of drivers' hours among ``settings.hours_rules``; NO_RULE: none."""
+    names = list(settings.hours_rules)
+    sets = [settings.hours.rule_set(name) for name in settings.vehicle_classes()]
+    return np.array(
+        [names.index(each) if each in names else drive_minutes.NO_RULE for each in sets], np.int64
     )
 
 
@@ -78,7 +112,12 @@ class VehicleOperator:
     tail_growth = GROWTH
     uses_store = True
     counters = order.COUNTERS
-    outputs = OUTPUTS
+    outputs: Mapping[str, np.dtype[Any]] = {
+        **OUTPUTS,
+        "drive": layout.with_texts(DRIVE_ROW),
+        "unnamed": layout.with_texts(UNNAMED_ROW),
+        "unnamed_event": layout.with_texts(layout.EVENT_ROW),
+    }
 
     def open(self, settings_json: str, subtask: int) -> None:
         """Takes the settings: ``{"settings": Settings as JSON, "live": bool}``."""
@@ -86,11 +125,21 @@ class VehicleOperator:
         settings = Settings.model_validate(given["settings"])
         self._parameters = kernel_parameters(settings, given["live"])
         self._keep_ms = settings.keep_ms() or NEVER_MS
-        # Open hours and days are not written more often, so no part is needed more often; files have no open ones.
         self._live = given["live"]
-        self._hold_ms = round(settings.live.emit_s * 1000) if self._live else NEVER_MS
+        self._backlog_ms = round(settings.live.backlog_s * 1000)
+        self._shown_ms = self._crowded_ms = -NEVER_MS
+        self._crowded = False
+        # Files have no open hours and days.
+        self._hold_ms = self._backlog_ms if self._live else NEVER_MS
+        self._cuts = FleetTime(settings.local_time).cuts()
+        self._breaks = np.array(self._cuts.at_ms, np.int64)
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
+        self._rules = settings.score
+        self._rule_of_class = rule_of_class(settings)
+        self._drives = np.zeros(0, DRIVE_ROW)
+        self._unnamed = np.zeros(0, UNNAMED_ROW)
+        self._attributes = settings.assignments.enabled
         self._rows = RowBuffer(self._parameters, 4096)
         self._scratch = scratch_rows(self._parameters)
 
@@ -115,6 +164,8 @@ class VehicleOperator:
             samples["heading"],
             samples["ignition"],
             samples["odometer"],
+            samples["yaw_rate"],
+            samples["speed_limit"],
         )
         driver_codes, drivers = b.texts["driver_id"]
         fleet_codes, fleets = b.texts["fleet_id"]
@@ -133,19 +184,24 @@ class VehicleOperator:
             b.integers["seq"],
         )
         self._rows.clear()
+        now_ms = self._look_at_the_clock(len(messages.lengths))
         counters = np.zeros(len(self.counters), np.int64)
         call = self._call(b.states, b.tails, b.store, counters)
         rejects = self._fold(columns, messages, call, b.is_new)
-        self._hold_back(b.states, everything=False)
+        self._show(call, now_ms)
+        self._hold_back(b.states, now_ms, everything=False)
         timers = np.empty(len(b.states), np.int64)
         order.next_timers(b.states, timers)
-        return Result(timers=timers, outputs=self._rows.outputs(), counters=counters, rejects=rejects)
+        if self._cuts != IN_HOURS:
+            parts.next_cuts(b.states, timers, self._cuts.every_ms, self._breaks, NONE)
+        return Result(timers=timers, outputs=self._outputs(), counters=counters, rejects=rejects)
 
     def timers(self, b: TimerBatch) -> Result:
         """Publishes what the watermark closed for the vehicles whose timers fired."""
         timers = np.full(len(b.states), NONE, np.int64)
         deletions = np.zeros(len(b.states), np.bool_)
         self._rows.clear()
+        now_ms = self._look_at_the_clock(0)
         call = self._call(b.states, b.tails, b.store, np.zeros(len(self.counters), np.int64))
         done = 0
         while True:
@@ -154,22 +210,93 @@ class VehicleOperator:
                 self._rows.rows, timers, deletions, done,
             )  # fmt: skip
             if done == len(b.states):
-                self._hold_back(b.states, everything=True)
-                return Result(timers=timers, deletions=deletions, outputs=self._rows.outputs())
+                self._hold_back(b.states, now_ms, everything=True)
+                return Result(timers=timers, deletions=deletions, outputs=self._outputs())
             self._rows.grow()
 
-    def _hold_back(self, states: NDArray[Any], *, everything: bool) -> None:
+    def _look_at_the_clock(self, messages: int) -> int:
+        """Says what is the present: it decides when rows come, never what they hold. Files have none.
+
+        Args:
+            messages: how many have come at once.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        if not self._live:
+            return now_ms
+        if messages >= present.CROWD_MESSAGES:
+            self._crowded_ms = now_ms
+        self._crowded = 0 <= now_ms - self._crowded_ms < present.CROWD_MS
+        present_ms = now_ms - present.PRESENT_MS if self._crowded else NONE
+        self._parameters = self._parameters._replace(present_ms=present_ms)
+        return now_ms
+
+    def _show(self, call: Call, now_ms: int) -> None:
+        """Lets vehicles of the past have live rows at the clock's pace: see present.py."""
+        if not self._crowded or 0 <= now_ms - self._shown_ms < self._backlog_ms:
+            return
+        self._shown_ms = now_ms
+        done = 0
+        while (done := present.show(self._parameters, call.states, call.tails, self._rows.rows, done)) < len(
+            call.states
+        ):
+            self._rows.grow()
+
+    def _hold_back(self, states: NDArray[Any], now_ms: int, *, everything: bool) -> None:
         """Lets the drivers' windows have few parts: see parts.py. ``everything``: of these keys nothing is held."""
         made = self._rows.of(PARTS)
+        if self._attributes:
+            nameless = unnamed.nameless(made)
+            self._unnamed = unnamed.rows(states, made[nameless], self._rule_of_class)
+            made = made[~nameless]
+            self._rows.replace(PARTS, made)
+        self._drives = drive_minutes.of(states, made, self._rule_of_class)
         if not len(made) and not everything:
             return
         sent = np.zeros(2 * len(made) + len(states) * everything, PART_ROW)
-        now_ms = time.time_ns() // 1_000_000
-        present_ms = now_ms - PRESENT_MS if self._live else NEVER_MS
-        count = parts.hold_back(states, made, len(made), sent, now_ms, self._hold_ms, present_ms)
+        present_ms = self._parameters.present_ms if self._live else NEVER_MS
+        count = parts.hold_back(
+            states,
+            made,
+            len(made),
+            sent,
+            now_ms,
+            self._hold_ms,
+            present_ms,
+            self._cuts.every_ms,
+            self._breaks,
+        )
         if everything:
             count = parts.release_all(states, sent, count)
         self._rows.replace(PARTS, sent[:count])
+
+    def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+        """All rows; the trips get their scores here, of their sums."""
+        score_trips(self._rules, self._rows.of(TRIPS))
+        events = self._unnamed_events() if self._attributes else None
+        found = self._rows.outputs()
+        if events is not None and len(events):
+            found["unnamed_event"] = (
+                np.ascontiguousarray(events["key"]),
+                events.view(self.outputs["unnamed_event"]),
+            )
+        if len(self._drives):
+            found["drive"] = (
+                np.ascontiguousarray(self._drives["key"]),
+                self._drives.view(self.outputs["drive"]),
+            )
+        if len(self._unnamed):
+            keys = np.ascontiguousarray(self._unnamed["key"])
+            found["unnamed"] = (keys, self._unnamed.view(self.outputs["unnamed"]))
+        return found
+
+    def _unnamed_events(self) -> NDArray[Any]:
+        """Takes the events without a driver out of the rows."""
+        events = self._rows.of(EVENTS)
+        nameless = unnamed.nameless(events)
+        found: NDArray[Any] = events[nameless]
+        if len(found):
+            self._rows.replace(EVENTS, events[~nameless])
+        return found
 
     def _call(
         self, states: NDArray[Any], tails: KeyTails, store: KeyStore, counters: NDArray[np.int64]

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _message(seq: int, seconds: list[int]) -> Decoded:
-    """Braking harshly now and then, with a new driver half way."""
+    """Braking harshly and speeding now and then, with a new driver half way."""
     return Decoded(
         key="warm-up",
         times=[_T0 + second * 1000 for second in seconds],
@@ -50,8 +50,9 @@ def _message(seq: int, seconds: list[int]) -> Decoded:
             "accel_x": [-6.0 if second % 50 == 0 else 0.0 for second in seconds],
             "lat": [52.0 for _ in seconds],
             "lon": [13.0 for _ in seconds],
+            "speed_limit": [40.0 if second % 300 < 100 else None for second in seconds],
         },
-        texts={"driver_id": "anna" if seq < 8 else "ben"},
+        texts={"driver_id": "anna" if seq < 8 else "ben", "vehicle_class": "truck"},
         integers={"seq": seq},
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import add
@@ -20,12 +21,26 @@ from jobs.driver_stats.layout import (
     CORNER,
     DISTANCE_UM,
     DRIVE_MS,
+    EXCESSIVE,
     FOLDS,
     IDLE_MS,
+    MAJOR_MS,
+    MAJOR_UM,
+    MINOR_MS,
+    MINOR_UM,
     PART_ROW,
+    SCORED_ACCEL,
+    SCORED_BRAKE,
+    SCORED_CORNER,
+    SEVERE_MS,
+    SEVERE_UM,
     STOPPED_MS,
+    UNKNOWN_MS,
+    UNKNOWN_UM,
     N,
+    upgraded_sums,
 )
+from jobs.driver_stats.score import Tally
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -33,7 +48,8 @@ DAY_MS = 24 * HOUR_MS
 _PART = struct.Struct(f"<i64s64sqq{ACCUMULATORS}qd")
 assert _PART.size == PART_ROW.itemsize, "the layout of a part is that of layout.PART_ROW"
 _SUMS = struct.Struct(f"<{ACCUMULATORS}qdi?")
-_SUMS_1 = struct.Struct(f"<{ACCUMULATORS}qdi")  # before there were corrections
+_SUMS_1 = struct.Struct("<9qdi")  # before there were corrections
+_SUMS_2 = struct.Struct("<9qdi?")  # before there were speeding and scores
 
 
 class Part(NamedTuple):
@@ -81,10 +97,13 @@ class WindowSums:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> WindowSums:
-        """Reads ``to_bytes``, of a savepoint before there were corrections too."""
+        """Reads ``to_bytes``, of a savepoint of an earlier version too."""
         if len(data) == _SUMS_1.size:
             *sums, max_kmh, finals = _SUMS_1.unpack(data)
-            return cls(sums, max_kmh, finals)
+            return cls(upgraded_sums(sums), max_kmh, finals)
+        if len(data) == _SUMS_2.size:
+            *sums, max_kmh, finals, corrected = _SUMS_2.unpack(data)
+            return cls(upgraded_sums(sums), max_kmh, finals, corrected)
         *sums, max_kmh, finals, corrected = _SUMS.unpack(data)
         return cls(sums, max_kmh, finals, corrected)
 
@@ -102,12 +121,41 @@ class WindowSums:
             "harsh_accel": self.sums[ACCEL],
             "harsh_brake": self.sums[BRAKE],
             "harsh_corner": self.sums[CORNER],
+            "speeding_minor_s": self.sums[MINOR_MS] / 1e3,
+            "speeding_major_s": self.sums[MAJOR_MS] / 1e3,
+            "speeding_severe_s": self.sums[SEVERE_MS] / 1e3,
+            "speed_limit_unknown_s": self.sums[UNKNOWN_MS] / 1e3,
+            "speeding_minor_km": self.sums[MINOR_UM] / 1e9,
+            "speeding_major_km": self.sums[MAJOR_UM] / 1e9,
+            "speeding_severe_km": self.sums[SEVERE_UM] / 1e9,
+            "speed_limit_unknown_km": self.sums[UNKNOWN_UM] / 1e9,
             "n_samples": self.sums[N],
         }
+
+    def tally(self) -> Tally:
+        """What its score is made of."""
+        return tally(self.sums)
 
     def write_us(self, window_end_ms: int, final: bool) -> int:
         """The upsert's write time: grows with what the window contains, never with a clock."""
         return window_end_ms * 1000 + 2 * self.sums[FOLDS] + int(final)
+
+
+def tally(sums: Sequence[int]) -> Tally:
+    """What a score is made of, from accumulators."""
+    return Tally(
+        distance_um=sums[DISTANCE_UM],
+        drive_ms=sums[DRIVE_MS],
+        idle_ms=sums[IDLE_MS],
+        harsh_accel=sums[SCORED_ACCEL],
+        harsh_brake=sums[SCORED_BRAKE],
+        harsh_corner=sums[SCORED_CORNER],
+        excessive=sums[EXCESSIVE],
+        minor_ms=sums[MINOR_MS],
+        major_ms=sums[MAJOR_MS],
+        severe_ms=sums[SEVERE_MS],
+        speeding_um=sums[MINOR_UM] + sums[MAJOR_UM] + sums[SEVERE_UM],
+    )
 
 
 def folded(stored: bytes | None, sums: tuple[int, ...], max_kmh: float) -> bytes:

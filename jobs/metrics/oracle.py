@@ -19,7 +19,7 @@ from conf.metrics import PERCENTILES, Definition, MetricField, Window
 from connectors.in_memory import Decoded
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Row, day, timestamp
-from jobs.driver_stats.oracle import log_lines, reject_row
+from jobs.log_lines import log_lines, reject_row
 from jobs.metrics.inputs import message_spec
 from jobs.metrics.settings import Settings
 from schemas.tables import Table, tables

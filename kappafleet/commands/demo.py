@@ -50,19 +50,22 @@ def demo() -> None:
         console.print(f"submitted: {job_id}")
 
     step("3/4  real trips into RabbitMQ, moved to today")
-    published = show.publish_trips(show.data_folder())
+    published = show.publish_trips(show.data_folders())
 
     step("4/4  results")
     with connect(CassandraConnection.from_environment()) as session:
         keyspace = keyspace_of(show.JOB, active_version(session, show.JOB) or FIRST_VERSION)
         rows = show.await_results(session, keyspace, published, console)
+        told = show.alerts(session, keyspace, rows)
     out = Console()
     out.print(show.drivers_table(rows))
+    if told:
+        out.print(show.alerts_table(told))
     out.print(
         "The last minute of each vehicle follows about a minute later, when the quiet streams close it.\n"
     )
     print("Try:")
-    for query in show.queries(rows, keyspace, stack.ports.cql):
+    for query in show.queries(rows, told, keyspace, stack.ports.cql):
         print(f"  {query}")
     stack.serving.start()
     print(f"\nSee:    {stack.serving.url}   (the dashboard; its API: {stack.serving.url}openapi.json)")

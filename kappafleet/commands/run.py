@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kappafleet import places
+from kappafleet.stack.flink import SEGMENT_SIZE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,6 +80,9 @@ def flink_settings(source: str) -> dict[str, str]:
         "python.execution-mode": "thread",
         "python.executable": sys.executable,
         "pipeline.object-reuse": "true",
+        "taskmanager.memory.segment-size": SEGMENT_SIZE,
+        "taskmanager.memory.network.min": "128m",
+        "taskmanager.memory.network.max": "128m",
         "jobmanager.bind-host": "127.0.0.1",
         "taskmanager.bind-host": "127.0.0.1",
         "rest.bind-address": "127.0.0.1",

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from kappafleet import places
+from kappafleet.connections import is_host, is_port
 from kappafleet.errors import ServerError, UserError
 
 SUBMIT_TIMEOUT_S = 180
@@ -121,7 +122,7 @@ def submit_job(
 def _check_answers(target: str) -> None:
     """Without it ``flink run`` tries for minutes, and then says it at length."""
     host, _, port = target.rpartition(":")
-    if not host or not port.isdecimal():
+    if not is_host(host) or not is_port(port):
         raise UserError(f"--jobmanager {target}: give HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()

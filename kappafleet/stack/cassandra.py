@@ -189,10 +189,10 @@ class Cassandra(Server):
             "disk_access_mode": "mmap_index_only",
             "concurrent_reads": 8,
             # A write waits for the disk in its thread, and those that wait together share one sync.
-            "concurrent_writes": 192,
+            "concurrent_writes": 96,
             "concurrent_compactors": 1,
             "memtable_flush_writers": 1,
-            "native_transport_max_threads": 256,
+            "native_transport_max_threads": 128,
         }
 
     def _help_in_a_chroot(self, java: Path, jars: Path) -> list[str]:

@@ -20,7 +20,10 @@ from kappafleet.stack.server import START_LIMIT_S, Server, ServerStatus
 from kappafleet.stack.serving import ServingLayer
 from kappafleet.stack.zookeeper import ZooKeeper
 
-TASKMANAGERS = 2
+TASKMANAGERS, SLOTS = 1, 2
+"""One process for both cores: a second one would compile the same code and hold the same libraries once more. On two
+cores shared with broker and database, draining a backlog so takes 33 instead of 47 s (make bench). Slots of a JVM share
+Python's lock, but the kernels work without it; where a TaskManager has a core of its own, give each one slot (k8s/)."""
 
 _POLL_S = 0.1
 
@@ -41,6 +44,7 @@ class Stack:
         port_offset: int = 0,
         *,
         taskmanagers: int = TASKMANAGERS,
+        slots: int = SLOTS,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Nothing happens yet.
@@ -48,7 +52,8 @@ class Stack:
         Args:
             home: Folder of all state, logs and pids.
             port_offset: Added to every port.
-            taskmanagers: How many, of one slot each.
+            taskmanagers: How many.
+            slots: Of each TaskManager.
             environment: Base of the servers' environment.
         """
         self.home = home.absolute()
@@ -59,7 +64,8 @@ class Stack:
         self.zookeeper = ZooKeeper(self.home, self.ports, environment)
         self.jobmanager = JobManager(self.home, self.ports, environment)
         self.taskmanagers = tuple(
-            TaskManager(number, self.home, self.ports, environment) for number in range(1, taskmanagers + 1)
+            TaskManager(number, self.home, self.ports, environment, slots=slots)
+            for number in range(1, taskmanagers + 1)
         )
         self.serving = ServingLayer(self.home, self.ports, environment)
         """Started by itself, when there is something to see; ended with the servers."""

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from chaos.traffic import DISPLACED_MS, PROBE, PROBE_STEP_MS, START_MS, Line, Traffic
-from jobs.driver_stats.oracle import Line as LogLine
 from jobs.driver_stats.oracle import oracle_settings, read
+from jobs.log_lines import Line as LogLine
 
 COUNT = 12_000
 """Two minutes at the default rate."""

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from kappafleet.errors import AddressError, ServerError, UserError
 from schemas.tables import cql_text, parse, to_json
 
 KEYSPACE = "kf_test_python_sink"
+KEYSPACE_OF_THREE = "kf_test_three_copies"
 CQL = """
 -- A comment; with a semicolon.
 CREATE TABLE IF NOT EXISTS readings (
@@ -201,6 +203,36 @@ def test_unreachable_server_is_one_clear_line() -> None:
         ):
             pass
     assert "\n" not in str(error.value)
+
+
+@needs_cassandra
+def test_too_few_replicas_are_one_clear_line(session: Session) -> None:
+    create_tables(session, KEYSPACE_OF_THREE, CQL, replication_factor=3)
+    try:
+        with pytest.raises(ServerError) as refused, connect(server()) as opened:
+            opened.execute(f"SELECT * FROM {KEYSPACE_OF_THREE}.readings")
+    finally:
+        session.execute(f"DROP KEYSPACE {KEYSPACE_OF_THREE}")
+    assert "does not do what it was asked: Unavailable, Error from server: code=1000" in str(refused.value)
+    assert str(refused.value).endswith("are up (kappafleet stack status) and not overloaded, and repeat")
+
+
+@needs_cassandra
+def test_an_answer_that_comes_too_late_is_one_clear_line() -> None:
+    with (
+        pytest.raises(ServerError, match=r"asked: OperationTimedOut, .*; see to it"),
+        connect(server()) as opened,
+    ):
+        opened.execute("SELECT * FROM system_schema.columns", timeout=1e-6)
+
+
+@needs_cassandra
+def test_a_datacenter_that_is_not_there_is_one_clear_line() -> None:
+    with (
+        pytest.raises(ServerError, match="KF_CASSANDRA_DATACENTER"),
+        connect(replace(server(), datacenter="none")) as to,
+    ):
+        to.execute("SELECT * FROM system.local")
 
 
 def test_certificate_file_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:

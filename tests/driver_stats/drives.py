@@ -17,20 +17,31 @@ def drive(rng: random.Random) -> list[Message]:
     """Messages in order, of 1 to 20 samples."""
     t, mode, samples = T0, "drives", []
     gaps = rng.choice((0.02, 0.02, 0.08, 0.2))
+    # Not every drive is full of events, has an accelerometer, or jumps about.
+    rough = rng.choice((0.01, 0.1, 0.4))
+    measured, steady = rng.random() < 0.7, rng.random() < 0.5
+    limit, speed = rng.choice((None, 50.0)), 50.0
     for _ in range(rng.randint(5, 260)):
         t += rng.choice(GAPS_MS) if rng.random() < gaps else rng.choice((1000, 1000, 1000, 1000, 2000, 5000))
         if rng.random() < 0.05:
             mode = rng.choice(("drives", "drives", "stands", "is off"))
-        speed = rng.uniform(5, 120) if mode == "drives" else 0.0
+        if steady:
+            speed = min(max(speed + rng.uniform(-16, 16), 0), 120) if mode == "drives" else 0.0
+        else:
+            speed = rng.uniform(5, 120) if mode == "drives" else 0.0
+        if rng.random() < 0.03:
+            limit = rng.choice((None, 30.0, 50.0, 50.0, 80.0))
         samples.append(
             {
                 "t": t,
                 "speed": None if rng.random() < 0.05 else speed,
-                "accel_x": rng.choice((0, 0, 0, 0, 3.2, 3.7, 4.5, -3.9, None)),
-                "accel_y": rng.choice((0, 0, 0, 3.8, None)),
+                "accel_x": _of(rng, rough, (3.2, 3.7, 4.5, -3.9, 30.0, None)) if measured else None,
+                "accel_y": _of(rng, rough, (3.8, -4.0, None)) if measured else None,
                 "ignition": False if mode == "is off" else rng.choice((True, None)),
-                "lat": 52 + rng.random() / 100,
-                "lon": 13 + rng.random() / 100,
+                "lat": 52 + rng.random() / (10_000 if steady else 100),
+                "lon": 13 + rng.random() / (10_000 if steady else 100),
+                "heading": rng.choice((0, 5, 10, 355, None)),
+                "speed_limit": limit,
             }
         )
     drivers = rng.choice(([None], ["anna"], ["anna", "ben"]))
@@ -40,6 +51,10 @@ def drive(rng: random.Random) -> list[Message]:
             driver = rng.choice(drivers)
         messages.append({**message, "driver_id": driver})
     return messages
+
+
+def _of(rng: random.Random, share: float, values: tuple[float | None, ...]) -> float | None:
+    return rng.choice(values) if rng.random() < share else 0.0
 
 
 def with_backlog(rng: random.Random, messages: list[Message]) -> list[Message]:

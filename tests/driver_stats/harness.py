@@ -136,9 +136,9 @@ def to_row(vehicle_id: str, row: np.ndarray) -> Row:
         value = row[name]
         if name == "key":
             continue
-        if name in ("driver", "fleet"):
+        if name in ("driver", "fleet", "vehicle"):
             values[name] = value.decode()
-        elif name == "sums":
+        elif isinstance(value, np.ndarray):
             values[name] = tuple(int(item) for item in value)
         elif isinstance(value, np.floating):
             values[name] = None if np.isnan(value) else float(value)

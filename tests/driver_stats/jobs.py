@@ -1,67 +1,21 @@
-"""Runs the whole job from files to files, several times in one Java process, and reads the tables back."""
+"""The whole job from files to files: its input, and its tables read back."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from schemas.tables import Table, tables
+from tests.file_jobs import FileJob as FileJob
+from tests.file_jobs import run_jobs as run_jobs
 
-TIMEOUT_S = 300
 MAY_DIFFER = frozenset({"updated_at", "revision"})
 """What may differ between runs (design: only the log decides everything else)."""
 
-_RUN = """
-import json, sys
-from kappafleet.commands.run import flink_settings, use_own_flink
-from kappafleet.launch import Launch, launch
-use_own_flink()
-for given in json.load(sys.stdin):
-    launch(Launch(**given), flink_settings(given["source"]))
-"""
-
 Rows = dict[tuple[Any, ...], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class FileJob:
-    """One run of driver_stats: messages in ``source``, tables into ``folder``."""
-
-    source: Path
-    folder: Path
-    overrides: Sequence[str] = ()
-    parallelism: int = 1
-
-
-def run_jobs(jobs: Iterable[FileJob]) -> None:
-    """Runs them one after the other; fails with the process' output."""
-    given = [
-        {
-            "job": "driver_stats",
-            "source": f"file:{job.source}",
-            "sink": f"file:{job.folder}",
-            "overrides": list(job.overrides),
-            "parallelism": job.parallelism,
-        }
-        for job in jobs
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
 
 
 def read_tables(folder: Path) -> dict[str, Rows]:

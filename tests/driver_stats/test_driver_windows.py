@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from pyflink.datastream.time_domain import TimeDomain
 
+from conf.local_time import LocalTime
+from conf.score import additive
 from jobs.driver_stats.driver_windows import DriverWindows
-from jobs.driver_stats.layout import FOLDS, PART_ROW, N
+from jobs.driver_stats.layout import DISTANCE_UM, DRIVE_MS, FOLDS, PART_ROW, SEVERE_MS, N
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS
-from schemas.tables import table
+from schemas.tables import Table, table
 
 BEGINNING, END = -(2**63), 2**63 - 1
 HOUR = 1_180_638_000_000
@@ -29,16 +31,35 @@ class MapState(dict[Any, Any]):
         self.pop(key, None)
 
 
+def decoded(frame: bytes, spec: Table) -> dict[str, Any]:
+    """A row frame's write time and the columns that are set; None: erased."""
+    row: dict[str, Any] = {"write_us": FRAME.unpack_from(frame)[1]}
+    at = FRAME.size
+    for column in spec.columns:
+        (length,) = struct.unpack_from(">i", frame, at)
+        at += 4
+        if length >= -1:
+            value = frame[at : at + max(length, 0)]
+            form = {"int": ">i", "bigint": ">q", "timestamp": ">q", "double": ">d", "boolean": ">?"}
+            kind = column.cql_type
+            row[column.name] = None
+            if length >= 0:
+                row[column.name] = value.decode() if kind == "text" else struct.unpack(form[kind], value)[0]
+        at += max(length, 0)
+    return row
+
+
 class Job:
     """One driver's function on states and timers that a savepoint would hold; a restored watermark begins anew."""
 
-    def __init__(self, before: Job | None = None) -> None:
+    def __init__(self, before: Job | None = None, **given: Any) -> None:
         self.states: dict[str, MapState] = before.states if before else {}
         self.event_timers: set[int] = before.event_timers if before else set()
         self.clock_timers: set[int] = before.clock_timers if before else set()
         self.watermark = BEGINNING
         self.frames: list[bytes] = []
-        self.function = DriverWindows(emit_every_ms=1000, keep_ms=None)
+        given = {"emit_every_ms": 1000, "keep_ms": None, "rules": additive()} | given
+        self.function = DriverWindows(**given)
         counter = SimpleNamespace(inc=lambda: None)
         self.function.open(
             SimpleNamespace(
@@ -47,10 +68,21 @@ class Job:
             )
         )
 
-    def part(self, minute_start: int) -> None:
+    def part(self, minute_start: int, fleet_id: str = "", sums: dict[int, int] | None = None) -> None:
         row = np.zeros(1, PART_ROW)
+        row["fleet"][0] = np.frombuffer(fleet_id.encode().ljust(64, b"\0"), np.int64)
         row["minute_start"], row["sums"][0, [N, FOLDS]] = minute_start, 1
-        self.frames += self.function.process_element(("driver", row.tobytes()), self._context(None))
+        for index, value in (sums or {}).items():
+            row["sums"][0, index] = value
+        self.take(row.tobytes())
+
+    def take(self, row: bytes) -> None:
+        self.frames += self.function.process_element(("driver", row), self._context(None))
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """What was written to a table, in its order."""
+        spec = table("driver_stats", name)
+        return [decoded(frame, spec) for frame in self.frames if FRAME.unpack_from(frame)[0] == spec.index]
 
     def clock(self) -> None:
         self._fire(self.clock_timers, END, TimeDomain.PROCESSING_TIME)
@@ -69,7 +101,7 @@ class Job:
         return folds, bool(final)
 
     def _fire(self, timers: set[int], until: int, domain: TimeDomain) -> None:
-        for due in sorted(timer for timer in timers if timer <= until):
+        while timers and (due := min(timers)) <= until:
             timers.discard(due)
             self.frames += self.function.on_timer(due, self._context(domain))
 
@@ -93,6 +125,16 @@ def test_a_window_is_final_when_the_watermark_has_passed_it() -> None:
     assert (job.last_row("driver_hour"), job.last_row("driver_day")) == ((1, True), (1, False))
 
 
+def test_at_the_end_of_input_what_is_kept_for_ever_is_neither_forgotten_nor_waited_for() -> None:
+    """Its watermark is later than for ever; a timer for then would have a date that no calendar knows."""
+    job = Job(emit_every_ms=None)
+    job.part(HOUR)
+    job.advance(2**63 - 1)
+    assert (job.last_row("driver_hour"), job.last_row("driver_day")) == ((1, True), (1, True))
+    assert job.event_timers == set()
+    assert job.states["days"]
+
+
 def test_a_late_part_makes_a_final_window_final_again() -> None:
     job = Job()
     job.part(HOUR)
@@ -113,6 +155,7 @@ def test_a_late_part_before_a_restored_jobs_first_watermark_makes_a_window_final
     assert restored.last_row("driver_hour") == (2, False)
     restored.advance(HOUR + DAY_MS)
     assert [restored.last_row(name) for name in ("driver_hour", "driver_day", "fleet_day")] == [(2, True)] * 3
+    restored.advance(HOUR + 7 * DAY_MS)  # the week's end
     assert not restored.event_timers
 
 
@@ -126,3 +169,96 @@ def test_a_window_noted_before_a_savepoint_is_final_after_it() -> None:
     restored.clock()
     restored.advance(HOUR + DAY_MS)
     assert [restored.last_row(name) for name in ("driver_hour", "driver_day", "fleet_day")] == [(2, True)] * 3
+
+
+ZONES = LocalTime(
+    version=1, zone="UTC", fleets={"tokyo": "Asia/Tokyo", "berlin": "Europe/Berlin"}, rolling_days=3
+)
+
+
+def test_a_drivers_day_is_final_when_it_has_ended_for_all_fleets() -> None:
+    """Tokyo's June 1 of 2007 ends at 15:00 UTC, Berlin's at 22:00."""
+    job = Job(local_time=ZONES, emit_every_ms=None)
+    midnight = HOUR - HOUR % DAY_MS
+    for fleet in ("tokyo", "berlin"):
+        job.part(midnight + 5 * HOUR_MS, fleet)
+    job.advance(midnight + 15 * HOUR_MS)
+    assert [row["fleet_id"] for row in job.rows("fleet_day")] == ["tokyo"]
+    assert job.rows("driver_day") == []
+    job.advance(midnight + 22 * HOUR_MS)
+    assert [row["fleet_id"] for row in job.rows("fleet_day")] == ["tokyo", "berlin"]
+    (day,) = job.rows("driver_day")
+    assert (day["n_samples"], day["final"], day["revision"]) == (2, True, 0)
+    job.part(midnight + 6 * HOUR_MS, "tokyo")
+    assert [(row["n_samples"], row["revision"]) for row in job.rows("driver_day")] == [(2, 0), (3, 1)]
+
+
+def test_a_late_part_corrects_its_week_and_the_rolling_days_after_it() -> None:
+    job = Job(local_time=ZONES, emit_every_ms=None)
+    monday = 1_180_310_400_000  # 2007-05-28
+    for day in (0, 1, 4, 7):
+        job.part(monday + day * DAY_MS)
+    job.advance(monday + 14 * DAY_MS)
+    assert [(row["week"], row["n_samples"]) for row in job.rows("driver_week")] == [
+        ("2007-05-28", 3),
+        ("2007-06-04", 1),
+    ]
+    rolling = {row["day"]: row["n_samples"] for row in job.rows("driver_rolling")}
+    assert rolling == {"2007-05-28": 1, "2007-05-29": 2, "2007-06-01": 1, "2007-06-04": 1}
+    job.frames.clear()
+    job.part(monday + 2 * DAY_MS)
+    found = {row["day"]: (row["n_samples"], row["revision"]) for row in job.rows("driver_rolling")}
+    assert found == {"2007-05-30": (3, 0), "2007-06-01": (2, 1)}
+    (week,) = job.rows("driver_week")
+    assert (week["n_samples"], week["final"], week["revision"]) == (4, True, 1)
+
+
+def test_a_weeks_score_is_of_its_sums_though_each_of_its_days_is_too_short_for_one() -> None:
+    job = Job(emit_every_ms=None)
+    monday = 1_180_310_400_000  # 2007-05-28
+    for day, severe_ms in ((0, 200_000), (1, 0)):
+        sums = {DISTANCE_UM: 8_000_000_000, DRIVE_MS: 1_000_000, SEVERE_MS: severe_ms}
+        job.part(monday + day * DAY_MS, sums=sums)
+    job.advance(monday + 14 * DAY_MS)
+    assert [(row["score_state"], "score" in row) for row in job.rows("driver_day")] == [
+        ("insufficient_distance", False),
+        ("insufficient_distance", False),
+    ]
+    found = [*job.rows("driver_week"), job.rows("driver_rolling")[-1]]
+    assert [
+        (row["score_state"], row["score"], row["penalty_speeding"], row["score_band"]) for row in found
+    ] == [
+        ("ok", 90, 10, "low"),
+        ("ok", 90, 10, "low"),
+    ]
+    assert {(row["speeding_severe_s"], row["distance_km"]) for row in found} == {(200, 16)}
+
+
+def test_nothing_is_kept_of_a_driver_who_was_not_seen_for_long() -> None:
+    job = Job(local_time=ZONES, keep_ms=2 * DAY_MS)
+    job.part(HOUR)
+    job.part(HOUR + DAY_MS, "tokyo")
+    job.clock()
+    job.advance(HOUR + 3 * DAY_MS)
+    assert any(job.states.values())
+    job.advance(HOUR + 20 * DAY_MS)
+    job.advance(HOUR + 40 * DAY_MS)
+    assert not any(job.states.values())
+    assert not job.event_timers
+
+
+def test_weeks_go_on_from_the_days_of_a_savepoint_from_before_there_were_weeks() -> None:
+    monday = 1_180_310_400_000
+    before = Job(local_time=ZONES)
+    for day in (0, 1):
+        before.part(monday + day * DAY_MS)
+    before.clock()
+    before.advance(monday + 2 * DAY_MS)
+    before.states.pop("long")
+    after = Job(before, local_time=ZONES)
+    after.part(monday + 2 * DAY_MS)
+    after.clock()
+    after.advance(monday + 7 * DAY_MS)
+    (week,) = (row for row in after.rows("driver_week") if row["final"])
+    assert week["n_samples"] == 3
+    assert {row["day"]: row["n_samples"] for row in after.rows("driver_rolling")}["2007-05-30"] == 3

@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 from conf.harsh import harsh
 from conf.parameters import ParameterError
 from jobs.driver_stats.harsh import (
-    CRASH_AXIS,
-    HARSH_AXES,
-    HARSH_TYPES,
     axis_value,
     compiled_rules,
     credible_kmh,
@@ -21,7 +18,7 @@ from jobs.driver_stats.harsh import (
     nothing_known,
     value_or,
 )
-from jobs.driver_stats.layout import AXES, EVENT_TYPES
+from jobs.driver_stats.layout import AXES, CRASH_AXIS, EVENT_TYPES
 from tests.driver_stats.harness import cut_into, run
 
 PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -91,6 +88,13 @@ class TestDerive:
         assert [round(x, 3) for x, _ in found[5:]] == [round(1 / 3.6 / 0.5, 3)] * 5 + [0]
         assert all(x != x for x, _ in found[:5])
 
+    def test_each_minutes_first_sample_is_a_fix(self):
+        """However often a vehicle samples: so a backlog before a minute changes nothing that is derived behind it."""
+        for first in (59.7, 59.8, 59.9):
+            found = derived(*(sample(first + n / 10 - T0 / 1000 % 60, 50 + n) for n in range(12)))
+            since = round((60 - first) * 10)
+            assert [x == x for x, _ in found] == [n >= since + 5 for n in range(12)]
+
     @pytest.mark.parametrize(
         ("samples", "why"),
         [
@@ -119,9 +123,9 @@ class TestCrash:
     def test_its_axis_is_the_horizontal_vector(self, x, y, value):
         assert axis_value(CRASH_AXIS, float(x), float(y)) == pytest.approx(value, nan_ok=True)
 
-    def test_the_other_axes_are_the_kernels(self):
-        assert (HARSH_AXES, HARSH_TYPES[:AXES]) == (AXES + 1, EVENT_TYPES)
-        assert [axis_value(axis, -3.0, -4.0) for axis in range(AXES)] == [-3, 3, 4]
+    def test_each_axis_has_its_value_and_its_type(self):
+        assert [axis_value(axis, -3.0, -4.0) for axis in range(AXES)] == [-3, 3, 4, 5]
+        assert EVENT_TYPES[:AXES] == ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash")
 
     def test_it_takes_2_5_g(self):
         assert RULES.crash == pytest.approx(2.5 * 9.80665)
@@ -129,10 +133,16 @@ class TestCrash:
 
 class TestCredibleSpeed:
     def speeds(self, *pairs):
-        state = nothing_known()[0]
-        return [credible_kmh(RULES, state, T0 + round(t * 1000), float(speed)) for t, speed in pairs]
+        """With places that lie apart as the speeds say: a GPS that made them of the places."""
+        state, north, before, found = nothing_known()[0], 0.0, 0, []
+        for t, speed in pairs:
+            north += speed / 3.6 * (t - before)
+            before = t
+            lat = 52 + north / M_PER_DEGREE
+            found.append(credible_kmh(RULES, state, T0 + round(t * 1000), float(speed), lat, 13.0))
+        return found
 
-    @pytest.mark.parametrize("jump", [180, 3600, 80, -1])
+    @pytest.mark.parametrize("jump", [200, 3600, -1])
     def test_a_speed_made_of_a_jump_is_none(self, jump):
         found = self.speeds((0, 50), (1, jump), (2, 51), (3, 52))
         assert found[1] != found[1]
@@ -145,8 +155,19 @@ class TestCredibleSpeed:
         assert self.speeds((0, 0), (1, 26), (2, 50)) == [0, 26, 50]
 
     def test_a_wrong_refusal_ends_after_three_seconds(self):
-        found = self.speeds((0, 10), (1, 100), (2, 100), (3, 100), (4, 100))
+        found = self.speeds((0, 10), (1, 200), (2, 200), (3, 200), (4, 200))
         assert [speed == speed for speed in found] == [True, False, False, False, True]
+
+    def test_without_a_jump_of_the_place_it_is_believed(self):
+        """It need not come from a GPS: telemetry/1 says that the speed goes first."""
+        state = nothing_known()[0]
+        places = [(NAN, NAN), (NAN, NAN), (52.0, 13.0), (52.0, 13.0005)]
+        speeds = [50.0, 120.0, 20.0, 90.0]
+        found = [
+            credible_kmh(RULES, state, T0 + n * 1000, speed, *place)
+            for n, (speed, place) in enumerate(zip(speeds, places, strict=True))
+        ]
+        assert found == speeds
 
     def test_after_a_gap_any_possible_speed_is_credible(self):
         assert self.speeds((0, 0), (3.001, 120)) == [0, 120]
@@ -167,23 +188,15 @@ def track(speeds, headings):
 
 
 def tables(rows):
-    """The kernel's tables with derived accelerations and credible speeds in place of measured ones."""
-    state, samples = nothing_known()[0], []
+    """Types of the events, and the kilometres, that the kernel makes of samples without accelerations."""
+    names = ("speed", "heading", "yaw_rate", "lat", "lon")
+    samples = []
     for row in rows:
-        t, speed, *rest = sample(*row)
-        speed = credible_kmh(RULES, state, t, speed)
-        x, y = derive(RULES, state, t, speed, *rest)
-        number = {
-            "speed": speed,
-            "accel_x": x,
-            "accel_y": y,
-            "heading": rest[0],
-            "lat": rest[2],
-            "lon": rest[3],
-        }
-        samples.append({"t": t, **{name: None if v != v else v for name, v in number.items()}})
+        t, *values = sample(*row)
+        samples.append({"t": t, **{n: None if v != v else v for n, v in zip(names, values, strict=True)}})
     found = run(list(cut_into(samples, 1000)))
     kilometres = sum(row["distance_km"] for row in found["vehicle_minute"].values())
+    assert all(row["derived"] for row in found["driver_event"].values())
     return sorted(row["type"] for row in found["driver_event"].values()), kilometres
 
 

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.hours import hours, hours_classes
 from conf.parameters import ParameterError
 from jobs.driver_stats.hours import BREACH, POSSIBLE, WARNING, Activity, from_bytes, replay, to_bytes
 from jobs.driver_stats.hours_eu import DAY_MS, WEEK_MS, EuHours, EuState, week_start
+from tests.driver_stats.duty import HOUR, MIN, MONDAY, PROPERTY, cut_at, ms, plan
 
-PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-MIN, HOUR = 60_000, 3_600_000
-MONDAY = 1_700_438_400_000  # 2023-11-20, 00:00 UTC
 assert week_start(MONDAY) == MONDAY
 assert week_start(MONDAY - 1) == MONDAY - WEEK_MS
 EU = EuHours(hours("eu_561_2006_1"))
-
-
-def ms(text):
-    """``4:30`` is four hours and a half."""
-    hour, _, minute = text.partition(":")
-    return int(hour) * HOUR + int(minute or 0) * MIN
-
-
-def plan(text, start=MONDAY + 6 * HOUR):
-    """``4:30 +45 1:00``: drive, stop for 45 minutes (``+9:00`` hours), drive; yields the driving."""
-    at = start
-    for word in text.split():
-        if word.startswith("+"):
-            at += ms(word[1:]) if ":" in word else int(word[1:]) * MIN
-        else:
-            yield Activity(at, at + ms(word))
-            at += ms(word)
 
 
 def alerts(text, *kinds, start=MONDAY + 6 * HOUR, begin=None):
@@ -289,11 +268,7 @@ def drives(draw):
 @PROPERTY
 @given(drives(), st.lists(st.integers(0, 40 * 24 * 60 * MIN), max_size=30))
 def test_cutting_a_drive_changes_nothing(whole, cuts):
-    pieces = []
-    for start, end, kind in whole:
-        edges = sorted({start, end, *(MONDAY + cut for cut in cuts if start < MONDAY + cut < end)})
-        pieces += [Activity(a, b, kind) for a, b in pairwise(edges)]
-    assert replay(EU, pieces) == replay(EU, whole)
+    assert replay(EU, cut_at(whole, cuts)) == replay(EU, whole)
 
 
 @PROPERTY

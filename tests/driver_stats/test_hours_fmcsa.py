@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.hours import hours
@@ -22,30 +21,10 @@ from jobs.driver_stats.hours import (
     to_bytes,
 )
 from jobs.driver_stats.hours_fmcsa import FmcsaHours, FmcsaState
+from tests.driver_stats.duty import HOUR, MIN, MONDAY, PROPERTY, cut_at, ms, plan
 
-PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-MIN, HOUR = 60_000, 3_600_000
-MONDAY = 1_700_438_400_000
 US = FmcsaHours(hours("us_fmcsa_property_1"))
 US60 = FmcsaHours(hours("us_fmcsa_property_1", ("cycle_s=216000", "cycle_days=7")))
-
-
-def ms(text):
-    hour, _, minute = text.partition(":")
-    return int(hour) * HOUR + int(minute or 0) * MIN
-
-
-def plan(text, start=MONDAY + 6 * HOUR):
-    """``8:00 +30 w1:00 3:00``: drive, be off duty (``+10:00`` hours), work, drive."""
-    at = start
-    for word in text.split():
-        if word.startswith("+"):
-            at += ms(word[1:]) if ":" in word else int(word[1:]) * MIN
-            continue
-        length = ms(word.removeprefix("w"))
-        yield Activity(at, at + length, ON_DUTY if word.startswith("w") else DRIVING)
-        at += length
 
 
 def alerts(text, *kinds, machine=US):
@@ -177,11 +156,7 @@ def duties(draw):
 @PROPERTY
 @given(duties(), st.lists(st.integers(0, 40 * 24 * 60 * MIN), max_size=30))
 def test_cutting_an_activity_changes_nothing(whole, cuts):
-    pieces = []
-    for start, end, kind in whole:
-        edges = sorted({start, end, *(MONDAY + cut for cut in cuts if start < MONDAY + cut < end)})
-        pieces += [Activity(a, b, kind) for a, b in pairwise(edges)]
-    assert replay(US, pieces) == replay(US, whole)
+    assert replay(US, cut_at(whole, cuts)) == replay(US, whole)
 
 
 @PROPERTY

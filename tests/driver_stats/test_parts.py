@@ -7,31 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.driver_stats import vehicle_operator
 from jobs.driver_stats.layout import DRIVE_MS, FOLDS, PART_ROW, STATE, N
 from jobs.driver_stats.parts import hold_back, release_all
 from jobs.driver_stats.windows import HOUR_MS
+from tests.driver_stats.conftest import Clock
 from tests.driver_stats.harness import VehicleHarness, cut_into
 
-T0 = 1_700_002_800_000 - 1_700_002_800_000 % HOUR_MS
+T0 = Clock.START_MS
 MINUTE_MS = 60_000
-
-
-class Clock:
-    """In the place of the module time; it stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.ms = T0
-
-    def time_ns(self) -> int:
-        return self.ms * 1_000_000
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    found = Clock()
-    monkeypatch.setattr(vehicle_operator, "time", found)
-    return found
 
 
 def minutes(first: int, last: int, driver: str = "anna") -> list[dict[str, Any]]:
@@ -72,8 +55,9 @@ def test_at_the_pace_of_the_clock_each_minute_comes_at_once(clock: Clock) -> Non
     assert [minute for _, minute, _ in parts(harness)] == [0, 1, 2, 3]
 
 
-def test_faster_than_the_clock_one_part_a_second_comes(clock: Clock) -> None:
-    harness = VehicleHarness(live=True)
+@pytest.mark.usefixtures("crowd")
+def test_faster_than_the_clock_one_part_a_while_comes(clock: Clock) -> None:
+    harness = VehicleHarness(["live.backlog_s=1"], live=True)
     clock.ms += 24 * HOUR_MS
     for minute in range(30):
         clock.ms += 100  # ten minutes a second
@@ -83,6 +67,7 @@ def test_faster_than_the_clock_one_part_a_second_comes(clock: Clock) -> None:
     assert sum(samples for *_, samples in parts(harness)) == 180
 
 
+@pytest.mark.usefixtures("crowd")
 def test_a_vehicle_that_has_caught_up_with_the_clock_shows_all_it_has(clock: Clock) -> None:
     """All of it comes within a second, and nothing after it."""
     harness = VehicleHarness(live=True)
@@ -104,6 +89,17 @@ def test_an_hour_is_complete_before_the_watermark_that_closes_it() -> None:
     told = sum(samples for *_, samples in parts(harness))
     harness.advance(T0 + HOUR_MS - 1)
     assert sum(samples for *_, samples in parts(harness)) == 60 > told
+
+
+def test_a_zone_with_quarter_hours_cuts_parts_there_and_has_them_when_its_hours_close() -> None:
+    harness = VehicleHarness(["local_time.fleets.f=Asia/Kathmandu"])
+    harness.feed(minutes(0, 90))
+    assert [minute for _, minute, _ in parts(harness)] == [14, 29, 44, 59, 74]
+    harness = VehicleHarness(["local_time.fleets.f=Asia/Kathmandu"])
+    harness.feed(minutes(5, 16)[:9])
+    assert parts(harness) == []
+    harness.advance(T0 + 15 * MINUTE_MS - 1)
+    assert sum(samples for *_, samples in parts(harness)) == 60
 
 
 def test_what_is_taken_back_comes_at_once_behind_what_was_held() -> None:

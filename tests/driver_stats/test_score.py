@@ -54,6 +54,8 @@ def test_additive_by_hand():
     assert (found.score, found.band) == (pytest.approx(48.7198, abs=1e-6), "high")
     assert found.columns() == {
         "score": found.score,
+        "score_unclamped": found.unclamped,
+        "score_band": "high",
         "score_state": "ok",
         "penalty_events": pytest.approx(48.2802, abs=1e-6),
         "penalty_speeding": pytest.approx(3, abs=1e-6),

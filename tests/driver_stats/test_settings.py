@@ -41,11 +41,17 @@ def test_an_override_replaces_one_value():
         ("nonsense.x=1", "there is no parameter nonsense.x"),
         ("trip.stop_s.x=1", "there is no parameter trip.stop_s.x"),
         ("trip.stop_s=-1", "parameter trip.stop_s: Input should be greater than or equal to 0"),
+        ("trip.stop_s=[1", r"--set trip.stop_s=\[1: \[1 is not YAML: expected ',' or '\]'"),
+        ("trip.stop_s=2026-13-45", "2026-13-45 is not YAML: month must be in 1..12"),
+        ("window.allowed_lateness_s=1e300", "window.allowed_lateness_s: .*a number is at most 1e.15"),
         ("trip.stop_s=soon", "parameter trip.stop_s: Input should be a valid number"),
         ("trip.stop_s=.nan", "parameter trip.stop_s: Input should be a finite number"),
         ("sample.max_gap_s=86400", "parameter sample.max_gap_s: Input should be less than or equal to 3600"),
         ("trip.stop_s", "write it as name=value"),
         ("trip={}", "there is no parameter trip|not a mapping"),
+        ("local_time.zone=Mars/Olympus", "parameter local_time.zone: .*Mars/Olympus is no time zone"),
+        ("local_time.zones=UTC", "there is no parameter local_time.zones"),
+        ("hours_eu_561_2006_1.x=1", "there is no parameter hours_eu_561_2006_1.x"),
         ("harsh.default_class=tank", "default_class tank is none of van_light"),
     ],
 )
@@ -68,4 +74,25 @@ def test_state_is_kept_a_day_longer_than_messages_may_be_late_or_for_ever():
 
 def test_thresholds_are_by_class_and_an_override_holds_for_all():
     rows = kernel_parameters(Settings.load(["harsh.brake_ms2=2"]), live=True).thresholds
-    assert rows.tolist() == [[3.63, 2, 3.73], [3.43, 2, 3.43], [4.4, 2, 5.5]]
+    assert rows.tolist()[:3] == [
+        [3.63, 2, 3.73, 24.516625],
+        [3.43, 2, 3.43, 24.516625],
+        [4.4, 2, 5.5, 24.516625],
+    ]
+
+
+def test_each_file_of_conf_has_its_section():
+    settings = Settings.load(
+        ["local_time.fleets.f=Asia/Kolkata", "hours.classes.van=us_fmcsa_property_1",
+         "hours_us_fmcsa_property_1.driving_s=36000", "trip.stop_s=0"]
+    )  # fmt: skip
+    assert (settings.local_time.zone_of("f"), settings.local_time.zone_of("g")) == ("Asia/Kolkata", "UTC")
+    assert list(settings.hours_rules) == ["eu_561_2006_1", "us_fmcsa_property_1"]
+    assert settings.hours_rules["us_fmcsa_property_1"].driving_s == 36000
+    assert Settings.model_validate(settings.model_dump()) == settings
+    assert {"van_light", "van", "truck", "bus"} <= set(settings.vehicle_classes())
+
+
+def test_classes_keep_their_places():
+    """A vehicle's class is an index in its state."""
+    assert Settings.load().vehicle_classes()[:3] == ("van_light", "van", "strict_log")

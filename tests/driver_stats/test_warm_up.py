@@ -7,12 +7,39 @@ from typing import Any
 
 import pytest
 
-from jobs.driver_stats import heads, kernel, order, parts, tails, warm_up
+from jobs.driver_stats import (
+    distance,
+    drive_minutes,
+    emit,
+    harsh,
+    harsh_events,
+    heads,
+    kernel,
+    order,
+    parts,
+    present,
+    speeding,
+    tails,
+    warm_up,
+)
 from jobs.driver_stats.compiled import config
 from tests.driver_stats.harness import VehicleHarness, cut_into
 
 T0 = 1_700_000_000_000
-MODULES: tuple[ModuleType, ...] = (kernel, order, parts, tails, heads)
+MODULES: tuple[ModuleType, ...] = (
+    kernel,
+    distance,
+    drive_minutes,
+    emit,
+    harsh,
+    harsh_events,
+    speeding,
+    order,
+    parts,
+    present,
+    tails,
+    heads,
+)
 
 
 def compiled() -> dict[str, Any]:

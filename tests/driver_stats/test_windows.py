@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.driver_stats import layout, windows
+from jobs.driver_stats.score import Tally
 from jobs.driver_stats.windows import WindowSums
 
 PARTS = st.lists(
@@ -78,7 +80,8 @@ def test_a_part_reads_as_the_kernel_wrote_it():
 
 def test_metrics_have_their_units():
     sums = WindowSums()
-    sums.add([10, 12, 3_600_000, 1500, 500, 36_000_000_000, 1, 2, 3], 90.0)
+    bands = [40_500, 400_000_000, 10_000, 20_000, 30_000, 1_000_000_000, 2_000_000_000, 3_000_000_000]
+    sums.add([10, 12, 3_600_000, 1500, 500, 36_000_000_000, 1, 2, 3, *bands, 1, 1, 1, 2], 90.0)
     assert sums.metrics() == {
         "distance_km": 36.0,
         "drive_s": 3600.0,
@@ -89,9 +92,31 @@ def test_metrics_have_their_units():
         "harsh_accel": 1,
         "harsh_brake": 2,
         "harsh_corner": 3,
+        "speeding_minor_s": 10.0,
+        "speeding_major_s": 20.0,
+        "speeding_severe_s": 30.0,
+        "speed_limit_unknown_s": 40.5,
+        "speeding_minor_km": 1.0,
+        "speeding_major_km": 2.0,
+        "speeding_severe_km": 3.0,
+        "speed_limit_unknown_km": 0.4,
         "n_samples": 10,
     }
     assert WindowSums().metrics()["mean_speed_kmh"] is None
+    assert sums.tally() == Tally(
+        36_000_000_000, 3_600_000, 1500, 1, 1, 2, 1, 10_000, 20_000, 30_000, 6_000_000_000
+    )
+
+
+def test_windows_of_earlier_versions_are_read():
+    """Their driving was of unknown limit, and each of their events counts."""
+    old = [10, 12, 3_600_000, 1500, 500, 36_000_000_000, 1, 2, 3]
+    for data in (struct.pack("<9qdi", *old, 90.0, 3), struct.pack("<9qdi?", *old, 90.0, 3, False)):
+        found = WindowSums.from_bytes(data)
+        assert (found.sums[:9], found.max_kmh, found.finals, found.corrected) == (old, 90.0, 3, False)
+        assert found.metrics()["speed_limit_unknown_s"] == 3600
+        assert (found.tally().harsh_accel, found.tally().harsh_brake, found.tally().harsh_corner) == (1, 2, 3)
+        assert windows.folded(data, tuple(found.sums), 0.0) != data
 
 
 def test_windows_are_in_utc():

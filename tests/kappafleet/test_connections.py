@@ -124,6 +124,8 @@ def test_settings_come_from_the_environment_and_go_to_other_processes_without_th
         {"KF_RABBITMQ_AMQP_PORT": "many"},
         {"KF_RABBITMQ_STREAM_PORT": "0"},
         {"KF_RABBITMQ_STREAM_PORT": "65536"},
+        {"KF_RABBITMQ_STREAM_PORT": "٣"},
+        {"KF_RABBITMQ_HOST": "a..b"},
         {"KF_RABBITMQ_TLS": "perhaps"},
         {"KF_RABBITMQ_PASSWORD_FILE": "/no/such/file"},
         {"KAPPAFLEET_PORT_OFFSET": "-1"},
@@ -134,6 +136,12 @@ def test_settings_come_from_the_environment_and_go_to_other_processes_without_th
 def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
     with pytest.raises(AddressError, match=next(iter(wrong))):
         RabbitMQConnection.from_environment(wrong)
+
+
+@pytest.mark.parametrize("hosts", [",", "a,b..c", "x" * 64])
+def test_hosts_of_cassandra_that_can_be_none_are_refused(hosts: str) -> None:
+    with pytest.raises(AddressError, match=r"KF_CASSANDRA_HOSTS=.* is no host"):
+        CassandraConnection.from_environment({"KF_CASSANDRA_HOSTS": hosts})
 
 
 def test_an_unreachable_broker_is_one_clear_error() -> None:

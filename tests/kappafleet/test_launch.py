@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kappafleet.cli import run
-from kappafleet.launch import root_cause
+from kappafleet.launch import main, root_cause
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,16 @@ from kappafleet.launch import root_cause
             ["driver_stats", "--from", "file:{here}", "--to", "file:{here}", "--set", "a.b=1"],
             "no parameter a.b",
         ),
+        (
+            ["driver_stats", "--from", f"file:{'a' * 300}", "--to", "file:{here}"],
+            "File name too long; correct",
+        ),
+        (
+            ["driver_stats", "--from", "file:{here}", "--to", f"file:{'a' * 300}"],
+            "File name too long; correct",
+        ),
+        (["driver_stats", "--from", "rabbitmq://..:5", "--to", "file:{here}"], "the form is rabbitmq:"),
+        (["driver_stats", "--from", "file:{here}", "--to", "cassandra://..:5"], "the form is cassandra:"),
         (["driver_stats", "--from", "file:{here}"], "Missing option '--to'"),
         (
             ["driver_stats", "--from", "file:{here}", "--to", "file:{here}", "--parallelism", "0"],
@@ -73,7 +83,12 @@ def test_an_unreachable_server_is_one_line_and_exit_code_2(ends, told, tmp_path,
 
 @pytest.mark.parametrize(
     ("jobmanager", "told"),
-    [("127.0.0.1:1", "Flink at 127.0.0.1:1 does not answer"), ("here", "--jobmanager here: give HOST:PORT")],
+    [
+        ("127.0.0.1:1", "Flink at 127.0.0.1:1 does not answer"),
+        ("here", "--jobmanager here: give HOST:PORT"),
+        ("here:99999", "--jobmanager here:99999: give HOST:PORT"),
+        ("..:80", "--jobmanager ..:80: give HOST:PORT"),
+    ],
 )
 def test_submitting_to_no_cluster_is_one_line_and_exit_code_2(
     jobmanager, told, tmp_path, capsys, monkeypatch
@@ -88,3 +103,39 @@ def test_submitting_to_no_cluster_is_one_line_and_exit_code_2(
 
 def test_the_root_cause_is_one_line():
     assert root_cause(ValueError("a\n  b")) == "a b"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "driver_stats", "--from", "file:{here}", "--to", "file:{here}/out"],
+        ["submit", "driver_stats", "--from", "file:{here}", "--to", "file:{here}/out"],
+        ["stack", "up"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_home_that_is_a_file_is_one_line_and_exit_code_2(command, tmp_path, capsys, monkeypatch):
+    home = tmp_path / "home"
+    home.touch()
+    monkeypatch.setenv("KAPPAFLEET_HOME", str(home))
+    assert run([argument.replace("{here}", str(tmp_path)) for argument in command]) == 2
+    err = capsys.readouterr().err
+    assert f"{home}" in err
+    assert "correct the path" in err
+    assert err.count("\n") == 1
+
+
+def test_on_a_cluster_too_a_file_that_cannot_be_used_is_one_line_and_exit_code_2(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main("driver_stats", ["--source", f"file:{'a' * 300}", "--sink", f"file:{tmp_path}"])
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert "File name too long; correct the path" in err
+    assert err.count("\n") == 1
+
+
+def test_an_error_of_no_file_is_not_taken_for_a_mistake(monkeypatch):
+    """What cannot be mended at the keyboard keeps its traceback."""
+    monkeypatch.setattr("kappafleet.launch.check", lambda _: (_ for _ in ()).throw(OSError("a bug")))
+    with pytest.raises(OSError, match="a bug"):
+        run(["submit", "driver_stats"])

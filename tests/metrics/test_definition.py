@@ -111,6 +111,7 @@ def test_a_mistake_names_the_key_and_says_why(tmp_path, changes, told):
 def test_what_is_no_mapping_or_no_yaml_is_told(tmp_path):
     assert refused(tmp_path, "- 1").startswith("a definition is a mapping with name, version, stream, key")
     assert "is not YAML" in refused(tmp_path, "a: [")
+    assert "is not YAML: month must be in 1..12" in refused(tmp_path, "version: 2026-13-45")
 
 
 def test_the_hash_tells_two_definitions_apart():

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +13,11 @@ import pytest
 from jobs.metrics.oracle import oracle_tables
 from schemas.tables import tables
 from scripts import make_metrics_data
+from tests.file_jobs import FileJob, run_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data" / "metrics"
 EXAMPLES = ["heart_rate", "log_rates", "game_events"]
-TIMEOUT_S = 300
-
-_RUN = """
-import json, sys
-from kappafleet.commands.run import flink_settings, use_own_flink
-from kappafleet.launch import Launch, launch
-use_own_flink()
-for given in json.load(sys.stdin):
-    launch(Launch("metrics", **given), flink_settings(given["source"]))
-"""
 
 BAD = [
     ("not_json", b"not json at all"),
@@ -49,36 +37,25 @@ def lines(name: str) -> list[bytes]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """All runs of this module, in one Java process: it is its start that takes the time."""
     folder = tmp_path_factory.mktemp("runs")
-    given: dict[str, dict[str, Any]] = {
-        name: {"source": DATA / f"{name}.jsonl.gz", "overrides": [f"definition=metrics_{name}"]}
-        for name in EXAMPLES
-    }
+    jobs: dict[str, FileJob] = {}
+
+    def add(name: str, source: Path, *overrides: str, parallelism: int = 1) -> None:
+        jobs[name] = FileJob(source, folder / "out" / name, overrides, parallelism, "metrics")
+
     for name in EXAMPLES:
         shuffled = folder / f"{name}.jsonl"
         shuffled.write_bytes(b"\n".join(random.Random(3).sample(lines(name), len(lines(name)))))
-        overrides = [f"definition=metrics_{name}", "batch.max_messages=3"]
-        given[f"{name} shuffled"] = {"source": shuffled, "overrides": overrides, "parallelism": 2}
+        definition = f"definition=metrics_{name}"
+        add(name, DATA / f"{name}.jsonl.gz", definition)
+        add(f"{name} shuffled", shuffled, definition, "batch.max_messages=3", parallelism=2)
     bad = folder / "bad.jsonl"
     good = lines("heart_rate")[: len(BAD)]
     bad.write_bytes(
         b"\n".join(line for (_, body), own in zip(BAD, good, strict=True) for line in (body, own))
     )
-    given["bad"] = {"source": bad, "overrides": ["definition=metrics_heart_rate"]}
-    jobs = [
-        {**each, "source": f"file:{each['source']}", "sink": f"file:{folder / 'out' / name}"}
-        for name, each in given.items()
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN],
-        input=json.dumps(jobs),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return {name: folder / "out" / name for name in given}
+    add("bad", bad, "definition=metrics_heart_rate")
+    run_jobs(jobs.values())
+    return {name: job.folder for name, job in jobs.items()}
 
 
 def read(folder: Path) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:

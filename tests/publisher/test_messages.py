@@ -19,6 +19,11 @@ def test_an_observation_goes_to_its_own_exchange_by_sensor() -> None:
     assert message(body) == Message(body, "observations", "s", "", 5, 1)
 
 
+def test_a_log_in_goes_to_the_assignments_by_vehicle() -> None:
+    body = b'{"schema":"assignment/1","vehicle_id":"v","driver_id":"d","t":5,"seq":2}'
+    assert message(body) == Message(body, "assignments", "v", "v:2", 5, 0)
+
+
 def test_a_missing_schema_means_telemetry_and_a_given_exchange_wins() -> None:
     body = b'{"vehicle_id":"v"}'
     assert message(body) == Message(body, "telemetry", "v")

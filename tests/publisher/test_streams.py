@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from pika.adapters.blocking_connection import BlockingConnection
 
-from kappafleet.errors import UserError
+from kappafleet.connections import rabbitmq_connection
+from kappafleet.errors import ServerError, UserError
 from kappafleet.streams import StreamSettings, declare, declare_results, stream_names
-from tests.publisher.wire import SETTINGS
+from tests.publisher.wire import SETTINGS, Wire
 
 
 def test_declaring_twice_changes_nothing(broker: BlockingConnection, exchange: str) -> None:
@@ -62,3 +63,18 @@ def test_results_is_a_topic_exchange(broker: BlockingConnection) -> None:
 def test_at_least_one_partition(broker: BlockingConnection, exchange: str) -> None:
     with pytest.raises(UserError, match="at least 1"):
         declare(broker, exchange, replace(SETTINGS, partitions=0))
+
+
+def test_what_the_broker_does_not_allow_is_told_with_what_to_do(broker: BlockingConnection) -> None:
+    with pytest.raises(
+        ServerError,
+        match=r"refused declaring exchange amq\.mine: ACCESS_REFUSED.* \(403\); take another exchange",
+    ):
+        declare(broker, "amq.mine", SETTINGS)
+
+
+def test_a_broker_that_goes_away_meanwhile_is_told(exchange: str, wire: Wire) -> None:
+    with rabbitmq_connection() as connection:
+        wire.cut()
+        with pytest.raises(ServerError, match=f"RabbitMQ broke while declaring exchange {exchange}: "):
+            declare(connection, exchange, SETTINGS)

@@ -13,6 +13,8 @@ from schemas.tables import parse, table, tables
 CONTRACT_KEYS = {
     "driver_hour": (("driver_id", "day"), ("hour_start",)),
     "driver_day": (("driver_id", "month"), ("day",)),
+    "driver_week": (("driver_id", "year"), ("week",)),
+    "driver_rolling": (("driver_id", "month"), ("day",)),
     "fleet_day": (("fleet_id", "day"), ("driver_id",)),
     "trip": (("driver_id", "month"), ("start_time", "vehicle_id")),
     "driver_event": (("driver_id", "day"), ("event_time", "type", "vehicle_id")),
@@ -54,7 +56,9 @@ def test_the_tables_have_the_keys_that_users_rely_on():
     } == CONTRACT_KEYS
 
 
-@pytest.mark.parametrize("name", ["driver_hour", "driver_day", "fleet_day", "trip"])
+@pytest.mark.parametrize(
+    "name", ["driver_hour", "driver_day", "driver_week", "driver_rolling", "fleet_day", "trip"]
+)
 def test_windows_carry_all_shared_metric_columns(name):
     assert {column.name for column in table("driver_stats", name).columns} >= SHARED_METRICS
 

@@ -23,7 +23,7 @@ OFFSET = 7040
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    found = Stack(tmp_path / "home", OFFSET)
+    found = Stack(tmp_path / "home", OFFSET, taskmanagers=2, slots=1)
     yield found
     found.down()
 
@@ -135,4 +135,4 @@ def test_status_shows_all_servers_down_before_the_first_start(
 ) -> None:
     monkeypatch.setenv("KAPPAFLEET_HOME", str(tmp_path / "home"))
     assert cli.run(["stack", "status"]) == 0
-    assert capsys.readouterr().out.count("down") == 6
+    assert capsys.readouterr().out.count("down") == 5

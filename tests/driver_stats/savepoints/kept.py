@@ -20,6 +20,16 @@ from kappafleet.messages import line_files, lines
 DEMO = Path(__file__).resolve().parents[3] / "data" / "demo"
 ARCHIVE, MADE, STATES = "savepoint.tar.gz", "made.json", "states.json"
 
+AS_BEFORE_4 = (
+    "harsh_rules.derived.min_gap_s=0",
+    "harsh_rules.derived.max_gap_s=0.001",
+    "score.deduplicate_s=0",
+)
+"""Layouts before 4 knew nothing of these, so rows that began before the savepoint lack them: nothing is derived, and
+every event counts in the score."""
+NOT_AS_BEFORE_4 = frozenset({"speed_limit_unknown_km"})
+"""Layouts before 4 counted the metres that a standing vehicle creeps among those of unknown limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -63,6 +73,14 @@ class Kept:
     def streams(self) -> list[str]:
         """The streams that the source's state names."""
         return [f"{exchange}-0" for exchange in self.exchanges]
+
+    def settings_to_go_on(self) -> list[str]:
+        """Overrides with which the present code makes of the whole input what it makes after the savepoint."""
+        return [*self.settings, *(AS_BEFORE_4 if self.state_version < 4 else ())]
+
+    def may_differ(self) -> frozenset[str]:
+        """Columns that rows from both sides of the savepoint may not have as those of the whole input."""
+        return NOT_AS_BEFORE_4 if self.state_version < 4 else frozenset()
 
     def halves(self) -> tuple[dict[str, list[bytes]], dict[str, list[bytes]]]:
         """By exchange the message lines before the savepoint and those after it, in the order of publishing."""

@@ -36,6 +36,10 @@ public final class FlinkPeer {
 
   public static void main(String[] args) throws Exception {
     Configuration flink = new Configuration();
+    // As ours.
+    flink.setString("taskmanager.memory.segment-size", "128kb");
+    flink.setString("taskmanager.memory.network.min", "128m");
+    flink.setString("taskmanager.memory.network.max", "128m");
     flink.setString("pipeline.object-reuse", "true");
     flink.setString("parallelism.default", "1");
     flink.setString("restart-strategy.type", "none");

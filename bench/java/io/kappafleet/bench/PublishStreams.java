@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -29,6 +30,9 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class PublishStreams {
   private static final int TEMPLATE_VEHICLES = 1000;
+
+  /** At a rate, messages of so long go together: one by one each would be a chunk of its own. */
+  private static final Duration LINGER = Duration.ofMillis(5);
 
   private PublishStreams() {}
 
@@ -53,6 +57,8 @@ public final class PublishStreams {
         producers.add(
             environment.producerBuilder().stream(stream)
                 .subEntrySize(subBatch)
+                .dynamicBatch(rate == 0)
+                .batchPublishingDelay(LINGER)
                 .maxUnconfirmedMessages(10_000)
                 .build());
       }

@@ -4,6 +4,8 @@ import com.datastax.oss.driver.api.core.CqlSession;
 import com.datastax.oss.driver.api.core.CqlSessionBuilder;
 import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
 import com.datastax.oss.driver.api.core.config.DriverConfigLoader;
+import com.datastax.oss.driver.api.core.cql.BatchStatementBuilder;
+import com.datastax.oss.driver.api.core.cql.BatchType;
 import com.datastax.oss.driver.api.core.cql.BoundStatement;
 import com.datastax.oss.driver.api.core.metadata.Node;
 import com.datastax.oss.driver.api.core.servererrors.QueryValidationException;
@@ -157,13 +159,21 @@ final class CassandraConnection implements AutoCloseable {
   }
 
   /**
-   * Sends an upsert.
+   * Sends upserts of one partition as one statement.
    *
-   * @throws IllegalArgumentException when the frame does not fit its table
+   * @throws IllegalArgumentException when a frame does not fit its table
    */
-  CompletionStage<?> send(byte[] frame) {
-    BoundStatement statement = upserts[RowFrame.table(frame)].bind(frame);
-    return session.executeAsync(statement);
+  CompletionStage<?> send(List<byte[]> frames) {
+    if (frames.size() == 1) {
+      return session.executeAsync(bind(frames.get(0)));
+    }
+    BatchStatementBuilder batch = new BatchStatementBuilder(BatchType.UNLOGGED);
+    frames.forEach(frame -> batch.addStatement(bind(frame)));
+    return session.executeAsync(batch.build());
+  }
+
+  private BoundStatement bind(byte[] frame) {
+    return upserts[RowFrame.table(frame)].bind(frame);
   }
 
   @Override

@@ -13,7 +13,7 @@ import java.util.List;
  * @param port the nodes' CQL port
  * @param datacenter the datacenter to write to
  * @param keyspace an existing keyspace with the sink's tables
- * @param maxInFlight upserts sent and not yet answered, per writer
+ * @param maxInFlight statements sent and not yet answered, per writer
  * @param connectTimeout so long a writer tries to connect at its start before the job fails
  * @param retryTimeout so long writes may fail, without one success, before the job fails
  */
@@ -37,7 +37,7 @@ record CassandraSettings(
     }
     if (maxInFlight < 1) {
       throw new IllegalArgumentException(
-          "at least one upsert must be in flight, not " + maxInFlight);
+          "at least one statement must be in flight, not " + maxInFlight);
     }
   }
 

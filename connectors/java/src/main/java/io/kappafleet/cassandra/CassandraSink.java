@@ -20,7 +20,7 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
  * one. What may pass (time-outs, overload, a server that restarts) is repeated with growing delays;
  * what cannot succeed fails the job with one clear line.
  */
-public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
+public final class CassandraSink extends AsyncSinkBase<byte[], UpsertGroup> {
   private static final long serialVersionUID = 1L;
 
   /** Larger rows are refused; Cassandra's own bound is 16 MiB, or half a commit log's segment. */
@@ -29,7 +29,9 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
   private static final int MAX_BATCH = 64;
   private static final int MAX_BUFFERED = 2_000;
 
-  /** How long an upsert may wait for others; see {@link InFlightRecords} for why it seldom does. */
+  /**
+   * How long an upsert may wait for others; see {@link InFlightStatements} for why it seldom does.
+   */
   private static final int MAX_DELAY_MS = 10;
 
   private final CassandraSettings settings;
@@ -37,7 +39,7 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
 
   CassandraSink(CassandraSettings settings, List<TableSpec> tables) {
     super(
-        (frame, context) -> new Upsert(frame),
+        (frame, context) -> new UpsertGroup(frame),
         Math.min(MAX_BATCH, settings.maxInFlight()),
         settings.maxInFlight(),
         MAX_BUFFERED,
@@ -56,7 +58,7 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
    * @param datacenter the datacenter to write to
    * @param keyspace an existing keyspace with the tables
    * @param tables as {@link TableSpec#parse} reads them, in the order of the frames' table index
-   * @param maxInFlight upserts sent and not yet answered, per writer
+   * @param maxInFlight statements sent and not yet answered, per writer
    * @param connectTimeoutMs so long a writer tries to connect at its start
    * @param retryTimeoutMs so long writes may fail, without one success, before the job fails
    */
@@ -82,16 +84,17 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
   }
 
   @Override
-  public StatefulSinkWriter<byte[], BufferedRequestState<Upsert>> createWriter(
+  public StatefulSinkWriter<byte[], BufferedRequestState<UpsertGroup>> createWriter(
       WriterInitContext context) throws IOException {
     return restoreWriter(context, List.of());
   }
 
   @Override
-  public StatefulSinkWriter<byte[], BufferedRequestState<Upsert>> restoreWriter(
-      WriterInitContext context, Collection<BufferedRequestState<Upsert>> state)
+  public StatefulSinkWriter<byte[], BufferedRequestState<UpsertGroup>> restoreWriter(
+      WriterInitContext context, Collection<BufferedRequestState<UpsertGroup>> state)
       throws IOException {
-    InFlightRecords inFlight = new InFlightRecords(getMaxInFlightRequests(), getMaxBatchSize());
+    InFlightStatements inFlight =
+        new InFlightStatements(getMaxInFlightRequests(), getMaxBatchSize());
     AsyncSinkWriterConfiguration configuration =
         AsyncSinkWriterConfiguration.builder()
             .setMaxBatchSize(getMaxBatchSize())
@@ -105,15 +108,10 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
     CassandraConnection connection =
         CassandraConnection.open(settings, new CassandraCredentials(System.getenv()), tables);
     try {
-      return new CassandraWriter(
-          getElementConverter(),
-          context,
-          configuration,
-          state,
-          connection,
-          settings,
-          tables,
-          inFlight);
+      CassandraWriter writer =
+          new CassandraWriter(
+              context, configuration, state, connection, settings, tables, inFlight);
+      return new GroupingWriter(writer, inFlight, tables, context.getProcessingTimeService());
     } catch (RuntimeException e) {
       connection.close();
       throw e;
@@ -121,7 +119,7 @@ public final class CassandraSink extends AsyncSinkBase<byte[], Upsert> {
   }
 
   @Override
-  public SimpleVersionedSerializer<BufferedRequestState<Upsert>> getWriterStateSerializer() {
-    return new Upsert.Serializer();
+  public SimpleVersionedSerializer<BufferedRequestState<UpsertGroup>> getWriterStateSerializer() {
+    return new UpsertGroup.Serializer();
   }
 }

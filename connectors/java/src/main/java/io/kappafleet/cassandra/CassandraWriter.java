@@ -1,6 +1,5 @@
 package io.kappafleet.cassandra;
 
-import io.kappafleet.record.RowFrame;
 import io.kappafleet.record.TableSpec;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -13,7 +12,6 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.connector.base.sink.writer.AsyncSinkWriter;
 import org.apache.flink.connector.base.sink.writer.BufferedRequestState;
-import org.apache.flink.connector.base.sink.writer.ElementConverter;
 import org.apache.flink.connector.base.sink.writer.ResultHandler;
 import org.apache.flink.connector.base.sink.writer.config.AsyncSinkWriterConfiguration;
 import org.apache.flink.metrics.Counter;
@@ -27,7 +25,7 @@ import org.slf4j.LoggerFactory;
  * <p>A batch whose upserts wait for their next attempt stays in flight, so that a struggling server
  * gets less, not more. Metrics: {@code writes}, {@code retries}, {@code inFlight}.
  */
-final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
+final class CassandraWriter extends AsyncSinkWriter<UpsertGroup, UpsertGroup> {
   private static final Logger LOG = LoggerFactory.getLogger(CassandraWriter.class);
   private static final long WARN_EVERY_NANOS = TimeUnit.SECONDS.toNanos(5);
   private static final long NOT_FAILING = 0;
@@ -36,6 +34,7 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
   private final CassandraSettings settings;
   private final List<TableSpec> tables;
   private final Counter writes;
+  private final Counter statements;
   private final Counter retries;
   private final ScheduledExecutorService retryTimer =
       Executors.newSingleThreadScheduledExecutor(
@@ -51,59 +50,39 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
   private final AtomicLong nextWarning = new AtomicLong(System.nanoTime());
 
   CassandraWriter(
-      ElementConverter<byte[], Upsert> converter,
       WriterInitContext context,
       AsyncSinkWriterConfiguration configuration,
-      Collection<BufferedRequestState<Upsert>> state,
+      Collection<BufferedRequestState<UpsertGroup>> state,
       CassandraConnection connection,
       CassandraSettings settings,
       List<TableSpec> tables,
-      InFlightRecords inFlight) {
-    super(converter, context, configuration, state);
+      InFlightStatements inFlight) {
+    super((group, ignored) -> group, context, configuration, state);
     this.connection = connection;
     this.settings = settings;
     this.tables = tables;
     this.writes = context.metricGroup().counter("writes", new ThreadSafeSimpleCounter());
+    this.statements = context.metricGroup().counter("statements", new ThreadSafeSimpleCounter());
     this.retries = context.metricGroup().counter("retries", new ThreadSafeSimpleCounter());
     context.metricGroup().gauge("inFlight", inFlight::current);
   }
 
   @Override
-  public void write(byte[] frame, Context context) throws IOException, InterruptedException {
-    int table = frame.length < RowFrame.HEADER_BYTES ? -1 : RowFrame.table(frame);
-    if (table < 0 || table >= tables.size()) {
-      throw new IOException(
-          "a row names table %d, but there are %d tables".formatted(table, tables.size()));
-    }
-    if (frame.length > CassandraSink.MAX_ROW_BYTES) {
-      throw new IOException(
-          "a row of table %s has %d bytes, more than the %d that the sink takes: cap its texts and blobs before"
-              .formatted(tables.get(table).name(), frame.length, CassandraSink.MAX_ROW_BYTES));
-    }
-    super.write(frame, context);
-  }
-
-  /** Waits until all is written: no upsert is left for a checkpoint's state. */
-  @Override
-  public void flush(boolean endOfInput) throws InterruptedException {
-    super.flush(true);
+  protected long getSizeInBytes(UpsertGroup group) {
+    return group.bytes();
   }
 
   @Override
-  protected long getSizeInBytes(Upsert upsert) {
-    return upsert.frame.length;
-  }
-
-  @Override
-  protected void submitRequestEntries(List<Upsert> upserts, ResultHandler<Upsert> handler) {
-    Attempt attempt = new Attempt(upserts.size(), handler);
-    for (Upsert upsert : upserts) {
+  protected void submitRequestEntries(
+      List<UpsertGroup> groups, ResultHandler<UpsertGroup> handler) {
+    Attempt attempt = new Attempt(groups.size(), handler);
+    for (UpsertGroup group : groups) {
       try {
         connection
-            .send(upsert.frame)
-            .whenComplete((result, failure) -> attempt.answered(upsert, failure));
+            .send(group.frames())
+            .whenComplete((result, failure) -> attempt.answered(group, failure));
       } catch (RuntimeException e) {
-        attempt.answered(upsert, e);
+        attempt.answered(group, e);
       }
     }
   }
@@ -115,13 +94,11 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
     connection.close();
   }
 
-  private IOException refused(Upsert upsert, Throwable failure) {
+  private IOException refused(UpsertGroup group, Throwable failure) {
     return new IOException(
         "Cassandra cannot take a row of table %s.%s: %s"
             .formatted(
-                settings.keyspace(),
-                tables.get(RowFrame.table(upsert.frame)).name(),
-                Failures.reason(failure)),
+                settings.keyspace(), tables.get(group.table()).name(), Failures.reason(failure)),
         failure);
   }
 
@@ -137,32 +114,34 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
 
   /** One attempt of one batch. Answers come from the driver's threads. */
   private final class Attempt {
-    private final ResultHandler<Upsert> handler;
-    private final List<Upsert> failed = new ArrayList<>();
+    private final ResultHandler<UpsertGroup> handler;
+    private final List<UpsertGroup> failed = new ArrayList<>();
     private int unanswered;
     private int written;
+    private int rows;
     private Throwable lastFailure;
     private boolean dead;
 
-    Attempt(int size, ResultHandler<Upsert> handler) {
+    Attempt(int size, ResultHandler<UpsertGroup> handler) {
       this.unanswered = size;
       this.handler = handler;
     }
 
-    synchronized void answered(Upsert upsert, Throwable failure) {
+    synchronized void answered(UpsertGroup group, Throwable failure) {
       if (dead) {
         return;
       }
       unanswered--;
       if (failure == null) {
         written++;
+        rows += group.frames().size();
       } else if (Failures.isRetryable(failure)) {
-        upsert.failures++;
-        failed.add(upsert);
+        group.failures++;
+        failed.add(group);
         lastFailure = failure;
       } else {
         dead = true;
-        handler.completeExceptionally(refused(upsert, failure));
+        handler.completeExceptionally(refused(group, failure));
         return;
       }
       if (unanswered == 0) {
@@ -172,7 +151,8 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
 
     private void finish() {
       if (written > 0) {
-        writes.inc(written);
+        writes.inc(rows);
+        statements.inc(written);
         failingSince.set(NOT_FAILING);
       }
       if (failed.isEmpty()) {
@@ -189,7 +169,7 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
         }
       }
       retries.inc(failed.size());
-      int failures = failed.stream().mapToInt(upsert -> upsert.failures).max().getAsInt();
+      int failures = failed.stream().mapToInt(group -> group.failures).max().getAsInt();
       long delayMs = Failures.delayMs(failures);
       warn(now, delayMs);
       // The timer is shut down when the writer closes; nobody waits for the batch then.
@@ -202,7 +182,7 @@ final class CassandraWriter extends AsyncSinkWriter<byte[], Upsert> {
       long due = nextWarning.get();
       if (now - due >= 0 && nextWarning.compareAndSet(due, now + WARN_EVERY_NANOS)) {
         LOG.warn(
-            "{} of {} upserts failed, repeated in {} ms: {}",
+            "{} of {} statements failed, repeated in {} ms: {}",
             failed.size(),
             failed.size() + written,
             delayMs,

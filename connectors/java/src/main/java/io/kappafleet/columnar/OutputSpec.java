@@ -18,6 +18,7 @@ import java.util.List;
  * @param eventMs field with the stream record's timestamp
  * @param nulls integer field of a table's rows; where it is not 0, null stands for the columns
  *     without a value; empty for none
+ * @param idField text field of a stream's record that gets the message's key; empty for none
  */
 record OutputSpec(
     String name,
@@ -29,11 +30,13 @@ record OutputSpec(
     String keyField,
     String keyPrefix,
     String eventMs,
-    String nulls) {
+    String nulls,
+    String idField) {
 
   OutputSpec {
     keyPrefix = keyPrefix == null ? "" : keyPrefix;
     nulls = nulls == null ? "" : nulls;
+    idField = idField == null ? "" : idField;
   }
 
   enum Kind {

@@ -4,6 +4,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Map;
 
 /**
@@ -61,6 +62,14 @@ record RowLayout(int bytes, Map<String, Field> fields) {
         length--;
       }
       return length;
+    }
+
+    /** Writes a text, padded with zeros; what does not fit is cut off. */
+    void put(byte[] rows, int row, String text) {
+      byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
+      int length = Math.min(utf8.length, size);
+      System.arraycopy(utf8, 0, rows, row + offset, length);
+      Arrays.fill(rows, row + offset + length, row + offset + size, (byte) 0);
     }
 
     String text(byte[] rows, int row) {

@@ -64,9 +64,14 @@ final class RowOutputs {
     RowLayout.Field eventTime = layout.require(wanted.name(), wanted.eventMs(), "i");
     int bytes = layout.bytes();
     String prefix = wanted.keyPrefix();
+    RowLayout.Field id =
+        wanted.idField().isEmpty() ? null : layout.require(wanted.name(), wanted.idField(), "S");
     return (rows, row, key) -> {
       byte[] copy = new byte[bytes];
       System.arraycopy(rows, row, copy, 0, bytes);
+      if (id != null) {
+        id.put(copy, 0, key);
+      }
       boolean ofKey = !prefix.isEmpty() && keyField.textLength(rows, row) == 0;
       Tuple2<String, byte[]> value =
           Tuple2.of(ofKey ? prefix + key : keyField.text(rows, row), copy);

@@ -135,6 +135,47 @@ class CassandraSinkTest {
   }
 
   @Test
+  void rowsOfFewPartitionsAllLandAndTheNewestOfEachWins() throws Exception {
+    session.execute("CREATE TABLE grouped (id bigint, n bigint, note text, PRIMARY KEY (id, n))");
+    String tables =
+        """
+        [{"name": "grouped", "columns": [["id", "bigint"], ["n", "bigint"], ["note", "text"]], "key": [["id"], ["n"]]}]""";
+    // With one statement in flight nearly all the others wait, and are grouped.
+    CassandraSink sink =
+        CassandraSink.of(
+            "127.0.0.1", serverPort, "datacenter1", KEYSPACE, tables, 1, 20_000, 20_000);
+    StreamExecutionEnvironment env = environment();
+    env.enableCheckpointing(500);
+
+    // Each row twice: first the newer one, and the older one soon after it, in the same group or
+    // not.
+    env.fromSequence(0, 5_999)
+        .map(
+            i -> {
+              long row = i / 2;
+              boolean newer = i % 2 == 0;
+              return new RowFrame.Writer()
+                  .begin(0, newer ? 200 : 100)
+                  .putLong(row % 5)
+                  .putLong(row)
+                  .putText((newer ? "new " : "old ") + row)
+                  .end();
+            })
+        .returns(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO)
+        .sinkTo(sink);
+    env.execute();
+
+    List<Row> rows = session.execute("SELECT id, n, note FROM grouped").all();
+    assertThat(rows).hasSize(3_000);
+    assertThat(rows)
+        .allSatisfy(
+            row -> {
+              assertThat(row.getLong("id")).isEqualTo(row.getLong("n") % 5);
+              assertThat(row.getString("note")).isEqualTo("new " + row.getLong("n"));
+            });
+  }
+
+  @Test
   void everyTableIsCheckedAtTheStart() {
     String tables = "[" + TABLE.formatted("readings") + "," + TABLE.formatted("missing") + "]";
 

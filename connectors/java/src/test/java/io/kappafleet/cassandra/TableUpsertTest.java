@@ -26,19 +26,21 @@ class TableUpsertTest {
 
   @Test
   void bufferedUpsertsSurviveTheStateSerializer() throws IOException {
-    byte[] frame = {1, 2, 3};
-    Upsert.Serializer serializer = new Upsert.Serializer();
-    BufferedRequestState<Upsert> state =
+    UpsertGroup two = new UpsertGroup(new byte[] {1, 2, 3});
+    two.add(new byte[] {4});
+    UpsertGroup.Serializer serializer = new UpsertGroup.Serializer();
+    BufferedRequestState<UpsertGroup> state =
         new BufferedRequestState<>(
             List.of(
-                new RequestEntryWrapper<>(new Upsert(frame), frame.length),
-                new RequestEntryWrapper<>(new Upsert(new byte[0]), 0)));
+                new RequestEntryWrapper<>(two, two.bytes()),
+                new RequestEntryWrapper<>(new UpsertGroup(new byte[0]), 0)));
 
-    BufferedRequestState<Upsert> restored =
+    BufferedRequestState<UpsertGroup> restored =
         serializer.deserialize(serializer.getVersion(), serializer.serialize(state));
 
-    assertThat(restored.getBufferedRequestEntries().get(0).getRequestEntry().frame)
-        .isEqualTo(frame);
-    assertThat(restored.getBufferedRequestEntries().get(1).getRequestEntry().frame).isEmpty();
+    assertThat(restored.getBufferedRequestEntries().get(0).getRequestEntry().frames())
+        .containsExactly(new byte[] {1, 2, 3}, new byte[] {4});
+    assertThat(restored.getBufferedRequestEntries().get(1).getRequestEntry().frames())
+        .containsExactly(new byte[0]);
   }
 }

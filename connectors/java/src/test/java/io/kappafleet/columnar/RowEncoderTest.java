@@ -153,7 +153,17 @@ class RowEncoderTest {
   private byte[] encode(ByteBuffer row, String type, Column column) {
     OutputSpec output =
         new OutputSpec(
-            "out", "out", OutputSpec.Kind.TABLE, 3, "write_us", List.of(column), "", "", "", nulls);
+            "out",
+            "out",
+            OutputSpec.Kind.TABLE,
+            3,
+            "write_us",
+            List.of(column),
+            "",
+            "",
+            "",
+            nulls,
+            "");
     TableSpec table =
         new TableSpec("t", List.of(new TableSpec.Column("c", type)), List.of("c"), List.of());
     RowEncoder encoder = new RowEncoder(output, layout, table);

@@ -6,8 +6,8 @@ import org.apache.flink.connector.base.sink.writer.strategy.BasicRequestInfo;
 import org.apache.flink.connector.base.sink.writer.strategy.BasicResultInfo;
 import org.junit.jupiter.api.Test;
 
-class InFlightRecordsTest {
-  private final InFlightRecords records = new InFlightRecords(512, 64);
+class InFlightStatementsTest {
+  private final InFlightStatements records = new InFlightStatements(512, 64);
 
   @Test
   void recordsAreCountedNotBatches() {
@@ -45,7 +45,7 @@ class InFlightRecordsTest {
 
   @Test
   void batchIsNeverLargerThanTheBoundSoThatItCanEverBeSent() {
-    InFlightRecords few = new InFlightRecords(10, 64);
+    InFlightStatements few = new InFlightStatements(10, 64);
 
     for (int i = 0; i < 10; i++) {
       assertThat(few.getMaxBatchSize()).isEqualTo(1);
@@ -63,5 +63,17 @@ class InFlightRecordsTest {
     assertThat(records.getMaxBatchSize()).isEqualTo(64);
     records.registerCompletedRequest(new BasicResultInfo(0, 512));
     assertThat(records.getMaxBatchSize()).isEqualTo(1);
+  }
+
+  @Test
+  void theMoreIsInFlightTheLongerUpsertsMayWait() {
+    records.registerInFlightRequest(new BasicRequestInfo(2));
+    assertThat(records.holdMs(10, 1000)).isZero();
+    records.registerInFlightRequest(new BasicRequestInfo(1));
+    assertThat(records.holdMs(10, 1000)).isEqualTo(10);
+    records.registerInFlightRequest(new BasicRequestInfo(253));
+    assertThat(records.holdMs(10, 1000)).isEqualTo(500);
+    records.registerInFlightRequest(new BasicRequestInfo(256));
+    assertThat(records.holdMs(10, 1000)).isEqualTo(1000);
   }
 }
