@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-LIMIT_S = 90
+LIMIT_S = 300
 PATHS = ("chromium", "chromium-browser", "google-chrome")
 
 
