@@ -60,9 +60,7 @@ DEFINITIONS: dict[str, Definition] = {
         "Harsh accelerations", _COUNT, "Accelerations at or over the class's threshold."
     ),
     "harsh_brake": Definition("Harsh brakings", _COUNT, "Decelerations at or over the class's threshold."),
-    "harsh_corner": Definition(
-        "Harsh corners", _COUNT, "Lateral accelerations at or over the threshold."
-    ),
+    "harsh_corner": Definition("Harsh corners", _COUNT, "Lateral accelerations at or over the threshold."),
     "speeding_minor_s": Definition("Speeding, minor", _DURATION, "Time over the limit, in the lowest band."),
     "speeding_major_s": Definition("Speeding, major", _DURATION, "Time over the limit, in the middle band."),
     "speeding_severe_s": Definition(

@@ -118,19 +118,13 @@ def _chart(page: WriteOnlyWorksheet, drivers: Sheet, name: str, place: str) -> N
     chart.x_axis.scaling.orientation = "maxMin"  # the first row on top
     chart.x_axis.delete = chart.y_axis.delete = False
     last = min(len(drivers.rows), _MOST_BARS) + 2
-    # The sheet comes after this one, so the references are made of its name.
-    target = _Named(drivers.name)
-    column = names.index(name) + 1
-    chart.add_data(Reference(target, min_col=column, min_row=3, max_row=last), titles_from_data=False)
-    chart.set_categories(Reference(target, min_col=names.index("driver_id") + 1, min_row=3, max_row=last))
-    page.add_chart(chart, place)
-
-
-class _Named:
-    """What a chart's reference needs of a worksheet."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
+    # The sheet comes after this one, so the references are texts.
+    values, labels = (get_column_letter(names.index(each) + 1) for each in (name, "driver_id"))
+    chart.add_data(
+        Reference(range_string=f"'{drivers.name}'!${values}$3:${values}${last}"), titles_from_data=False
+    )
+    chart.set_categories(Reference(range_string=f"'{drivers.name}'!${labels}$3:${labels}${last}"))
+    page.add_chart(chart, place)  # type: ignore[misc]  # openpyxl's own alias of Worksheet's method
 
 
 def _rows(book: Workbook, sheet: Sheet) -> None:

@@ -194,6 +194,4 @@ def _sheet(name: str, columns: Sequence[Column], rows: Sequence[Row]) -> Sheet:
 
 
 def _too_many() -> Problem:
-    return Problem(
-        "too-many-rows", f"more than {MAX_ROWS:,} rows: take a day, or ask page by page"
-    )
+    return Problem("too-many-rows", f"more than {MAX_ROWS:,} rows: take a day, or ask page by page")

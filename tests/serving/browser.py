@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-LIMIT_S = 90
+LIMIT_S = 300
 PATHS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -57,11 +57,11 @@ class Page:
         self.send("Page.navigate", url=address)
 
     def wait(self, script: str, limit_s: float = LIMIT_S) -> Any:
-        """What a script gives once it is true."""
+        """What a script gives once it is true; an element, which cannot leave its page, is given as True."""
         end = time.monotonic() + limit_s
         while True:
             try:
-                found = self.evaluate(script)
+                found = self.evaluate(f"((found) => found instanceof Node || found)({script})")
             except AssertionError:
                 found = None  # the page is just being replaced
             if found:

@@ -55,6 +55,17 @@ def fill(session: Session) -> None:
         }
         insert(session, "driver_day", month=str(date)[:7], **values)
         insert(session, "fleet_day", fleet_id=fleet, **values)
+    for week in ("2026-11-09", "2026-11-16"):
+        insert(session, "driver_week", driver_id="anna", year="2026", week=week, distance_km=700.0)
+    insert(
+        session,
+        "driver_rolling",
+        driver_id="anna",
+        month="2026-11",
+        day="2026-11-21",
+        days=28,
+        distance_km=2800.0,
+    )
     today = str(NOW.date())
     insert(session, "fleet_day", fleet_id="north", day=today, driver_id=HOSTILE, distance_km=1.0)
     insert(session, "fleet_day", fleet_id="south", day=today, driver_id="ben", distance_km=2.0)
@@ -96,8 +107,8 @@ def insert(session: Session, name: str, version: int = FIRST, **values: Any) -> 
 
 
 def write(session: Session) -> None:
-    """Writes what was inserted, many at a time: a write waits for the disk."""
-    execute_concurrent(session, _WAITING, concurrency=100)
+    """Writes what was inserted, some at a time: a write waits for the disk, and too many at once for each other."""
+    execute_concurrent(session, _WAITING, concurrency=20)
     _WAITING.clear()
 
 

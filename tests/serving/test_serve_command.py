@@ -20,7 +20,7 @@ import pytest
 import trustme
 from cassandra.cluster import Session
 
-LIMIT_S = 120
+LIMIT_S = 300
 
 
 def command(*arguments: str) -> list[str]:
