@@ -27,9 +27,9 @@ Batch = dict[str, Change]
 class Client:
     """One connection: what waits to be sent over it."""
 
-    def __init__(self, subject: str, most_pending: int = MOST_PENDING) -> None:
+    def __init__(self, subject: str, tables: frozenset[str] | None, most_pending: int = MOST_PENDING) -> None:
         """Made by :meth:`Hub.follow`."""
-        self.subject = subject
+        self.subject, self.tables = subject, tables
         self._most = most_pending
         self._pending: Batch = {}
         self._shared: tuple[Batch, list[str]] | None = None
@@ -119,7 +119,7 @@ class Hub:
         self._most_pending, self._now = most_pending, now
         self._rows = Rows()
         self._kept: deque[Change] = deque(maxlen=kept)
-        self._clients: dict[str, set[Client]] = defaultdict(set)
+        self._clients: dict[str, dict[frozenset[str] | None, set[Client]]] = defaultdict(dict)
         self._batches: dict[str, Batch] = {}
         self._tick: asyncio.TimerHandle | asyncio.Handle | None = None
         self._ticked = 0.0
@@ -133,7 +133,7 @@ class Hub:
     @property
     def clients(self) -> int:
         """How many follow something."""
-        return sum(len(each) for each in self._clients.values())
+        return len(self._everybody())
 
     @property
     def epoch(self) -> str:
@@ -201,7 +201,7 @@ class Hub:
                 continue
             self._kept.append(change)
             for subject in subjects(change):
-                if self._clients.get(subject):
+                if subject in self._clients:
                     self._batches.setdefault(subject, {})[change.row] = change
         if self._batches and self._tick is None:
             loop = asyncio.get_running_loop()
@@ -216,20 +216,30 @@ class Hub:
         self._ticked = time.monotonic()
         batches, self._batches = self._batches, {}
         for subject, batch in batches.items():
-            text: list[str] = []
-            for client in self._clients.get(subject, ()):
-                client.offer(batch, text, self._number)
+            for tables, clients in self._clients.get(subject, {}).items():
+                wanted = batch if tables is None else of_tables(batch, tables)
+                if wanted:
+                    text: list[str] = []
+                    for client in clients:
+                        client.offer(wanted, text, self._number)
 
-    def follow(self, subject: str) -> Client:
-        """A new client; it is offered every change from now on, until :meth:`leave`."""
-        client = Client(subject, self._most_pending)
-        self._clients[subject].add(client)
+    def follow(self, subject: str, tables: frozenset[str] | None = None) -> Client:
+        """A new client; it is offered every change from now on, until :meth:`leave`.
+
+        Args:
+            subject: whose changes.
+            tables: of these tables only; None: of all.
+        """
+        client = Client(subject, tables, self._most_pending)
+        self._clients[subject].setdefault(tables, set()).add(client)
         return client
 
     def leave(self, client: Client) -> None:
         """Forgets a client."""
         followers = self._clients[client.subject]
-        followers.discard(client)
+        followers[client.tables].discard(client)
+        if not followers[client.tables]:
+            del followers[client.tables]
         if not followers:
             del self._clients[client.subject]
 
@@ -261,7 +271,12 @@ class Hub:
         return list(found.values())
 
     def _everybody(self) -> list[Client]:
-        return [client for each in self._clients.values() for client in each]
+        return [client for groups in self._clients.values() for group in groups.values() for client in group]
+
+
+def of_tables(batch: Batch, tables: frozenset[str]) -> Batch:
+    """The changes of some tables."""
+    return {row: change for row, change in batch.items() if change.table in tables}
 
 
 def subjects(change: Change) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serving import encodings, parameters
-from serving.feed_hub import Batch, Client, Hub
+from serving.feed_hub import Batch, Client, Hub, of_tables
 from serving.feed_rows import Change, feed_tables
 from serving.feed_snapshot import Snapshots
 from serving.feed_source import FeedSource
@@ -48,9 +48,9 @@ _PATHS = {
 }
 _DESCRIPTION = """\
 Server-sent events, or a WebSocket at the same address (subprotocol `kappafleet.feed`; a browser sends its key as
-a second one). First `snapshot`, then `changes`, and `state` when changes stop or start to come in. After a lost connection
-send the last event's id (`Last-Event-ID`, or `after`): what was missed follows, or, if that is not known any more, a
-snapshot. A client that reads slowly gets the newest values of each row. A row with `superseded_by` is void.
+a second one). First `snapshot`, then `changes`, and `state` when changes stop or start to come in. After a lost
+connection send the last event's id (`Last-Event-ID`, or `after`): what was missed follows, or, if that is not known any
+more, a snapshot. A client that reads slowly gets the newest values of each row. A row with `superseded_by` is void.
 """
 
 
@@ -134,9 +134,11 @@ class Feed:
 
     async def events(self, wanted: _Wanted, connection: HTTPConnection) -> AsyncIterator[_Event | None]:
         """What goes over one connection; None is a sign of life. Each is made when the one before was sent."""
-        client = self.hub.follow(wanted.subject)
+        client = self.hub.follow(wanted.subject, wanted.tables)
         try:
             missed = self.hub.missed(wanted.subject, wanted.after) if wanted.after else None
+            if missed and wanted.tables is not None:
+                missed = of_tables(missed, wanted.tables)
             position = self.hub.position
             if missed is None:
                 yield await self._snapshot(wanted)
@@ -170,11 +172,11 @@ class Feed:
                 yield found
 
     async def _snapshot(self, wanted: _Wanted) -> _Event:
-        found = await self._snapshots.of(wanted.kind, wanted.name, wanted.day, wanted.caller)
+        found = await self._snapshots.of(wanted.kind, wanted.name, wanted.day, wanted.tables, wanted.caller)
         return _Event("snapshot", found.position, f"{found.text},{self._state()[1:]}")
 
     async def _changes(self, wanted: _Wanted, batch: Batch, text: str | None, position: str) -> _Event | None:
-        if wanted.tables is not None or (wanted.caller.fleets is not None and wanted.kind == "driver"):
+        if wanted.caller.fleets is not None and wanted.kind == "driver":
             changes = [each for each in batch.values() if await self._visible(wanted, each)]
             text = ",".join(each.text for each in changes) if changes else None
         elif text is None and batch:
@@ -183,11 +185,7 @@ class Feed:
 
     async def _visible(self, wanted: _Wanted, change: Change) -> bool:
         """As the question to the row's table leaves rows out (serving/visibility.py)."""
-        if wanted.tables is not None and change.table not in wanted.tables:
-            return False
-        fleets = wanted.caller.fleets
-        if fleets is None or wanted.kind == "fleet":
-            return True
+        fleets = wanted.caller.fleets or frozenset()
         if "fleet_id" in {column.name for column in feed_tables()[change.table].table.columns}:
             return change.values.get("fleet_id") in fleets
         if _scope(change.table) is not Scope.FLEET_OF_DAY:

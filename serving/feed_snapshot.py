@@ -57,13 +57,16 @@ class Snapshots:
         self._service, self._hub = service, hub
         self._kept: dict[tuple[object, ...], tuple[float, asyncio.Task[Snapshot]]] = {}
 
-    async def of(self, kind: str, name: str, day: str, caller: Caller) -> Snapshot:
+    async def of(
+        self, kind: str, name: str, day: str, wanted: frozenset[str] | None, caller: Caller
+    ) -> Snapshot:
         """A snapshot of a subject.
 
         Args:
             kind: ``fleet``, ``driver`` or ``area``.
             name: which one.
             day: whose rows of tables by day are wanted.
+            wanted: rows of these tables; None: of all.
             caller: rows that it may not see are left out.
 
         Raises:
@@ -72,14 +75,16 @@ class Snapshots:
         now = time.monotonic()
         self._kept = {key: kept for key, kept in self._kept.items() if now < kept[0]}
         # Rows that changed between an older snapshot and a restart of the hub are in neither: not shared beyond it.
-        key = (self._hub.epoch, kind, name, day, caller.fleets)
+        key = (self._hub.epoch, kind, name, day, wanted, caller.fleets)
         found = self._kept.get(key)
         if found is None:
-            task = asyncio.create_task(self._read(kind, name, day, caller))
+            task = asyncio.create_task(self._read(kind, name, day, wanted, caller))
             found = self._kept[key] = (now + KEPT_S, task)
         return await asyncio.shield(found[1])
 
-    async def _read(self, kind: str, name: str, day: str, caller: Caller) -> Snapshot:
+    async def _read(
+        self, kind: str, name: str, day: str, wanted: frozenset[str] | None, caller: Caller
+    ) -> Snapshot:
         position = self._hub.position
         tables: dict[str, object] = {}
         for each in QUESTIONS[kind]:
@@ -87,10 +92,12 @@ class Snapshots:
                 asked = question(each)
             except KeyError:  # its job is not here
                 continue
+            if wanted is not None and asked.table.name not in wanted:
+                continue
             rows = await self._rows(asked, name, day, caller)
             tables[asked.table.name] = {"key": asked.table.primary_key, "rows": rows}
         recent = _RECENT.get(kind)
-        if recent is not None:
+        if recent is not None and (wanted is None or recent in wanted):
             changes = self._hub.recent(f"{kind}/{name}", recent, RECENT)
             rows = [dict(each.values) for each in changes if each.values.get("superseded_by") is None]
             key = question("driver-events").table.primary_key

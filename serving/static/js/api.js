@@ -12,15 +12,16 @@ export class Refusal extends Error {
   }
 }
 
-export const setKey = (key) => (key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY));
+export const key = () => sessionStorage.getItem(KEY);
+export const setKey = (token) => (token ? sessionStorage.setItem(KEY, token) : sessionStorage.removeItem(KEY));
 
 export async function get(path, { raw = false, signal } = {}) {
-  const key = sessionStorage.getItem(KEY);
+  const token = key();
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   let answer;
   try {
     answer = await fetch(path, {
-      headers: { Accept: raw ? "*/*" : "application/json", ...(key ? { Authorization: `Bearer ${key}` } : {}) },
+      headers: { Accept: raw ? "*/*" : "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) },
       cache: "no-cache", signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
   } catch (error) {
@@ -48,7 +49,7 @@ export async function rows(path, { most = 20000, signal } = {}) {
 export const at = (...parts) => parts.map((part) => encodeURIComponent(part)).join("/");
 
 /**
- * Asks again and again while the page is seen. show(found) gets what came; fail(error) the first time's failure; later
+ * Asks again and again while the page is seen, so often as everyMs says, or at once by now(). show(found) gets what came; fail(error) the first time's failure; later
  * failures only make the feed lost, and what is shown stays.
  */
 export function watch(load, everyMs, show, fail, feed) {
@@ -71,11 +72,13 @@ export function watch(load, everyMs, show, fail, feed) {
       else feed.lost(error);
     } finally {
       running = false;
-      if (!stop.signal.aborted && !document.hidden) timer = setTimeout(turn, everyMs);
+      if (!stop.signal.aborted && !document.hidden) timer = setTimeout(turn, typeof everyMs === "function" ? everyMs() : everyMs);
     }
   };
   const seen = () => { if (!document.hidden) turn(); };
   document.addEventListener("visibilitychange", seen);
   turn();
-  return () => { stop.abort(); clearTimeout(timer); document.removeEventListener("visibilitychange", seen); };
+  const end = () => { stop.abort(); clearTimeout(timer); document.removeEventListener("visibilitychange", seen); };
+  end.now = turn;
+  return end;
 }

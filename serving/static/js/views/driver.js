@@ -1,11 +1,12 @@
 // One driver's day: figures, trips and events on a time line, speed by the minute, hours of driving left.
 
-import { at, rows, watch } from "../api.js";
+import { at, rows } from "../api.js";
 import { figure, h, mark, svg, table } from "../dom.js";
+import { Rows, atMostEvery, by, live } from "../feed.js";
 import { clock, duration, eventName, hourMinute, km, number, whole } from "../format.js";
 import { empty } from "../states.js";
 
-const EVERY_MS = 5000, WIDTH = 960, HEIGHT = 74;
+const EVERY_MS = 5000, DRAW_MS = 250, WIDTH = 960, HEIGHT = 74;
 
 export function start({ into, day, parts: [id], feed, fail }) {
   let chart = null, shown = "";
@@ -57,13 +58,29 @@ export function start({ into, day, parts: [id], feed, fail }) {
   const redraw = () => { shown = ""; };
   addEventListener("resize", resize);
   addEventListener("themechange", redraw);
-  const close = watch(load, EVERY_MS, (found) => {
+  const days = new Rows("day"), trips = new Rows("start_time", "vehicle_id"), events = new Rows("event_time", "type", "vehicle_id");
+  const tables = { driver_day: days, trip: trips, driver_event: events };
+  let minutes = [], closed = false;
+  const soon = atMostEvery(DRAW_MS, () => {
+    const found = { day: days.sorted(by("day"))[0], trips: trips.sorted(by("start_time", true)), events: events.sorted(by("event_time", true)), minutes };
     const text = JSON.stringify(found);
-    if (text === shown) return;
+    if (closed || text === shown) return;
     shown = text;
     draw(found);
-  }, fail, feed);
-  return () => { close(); chart?.destroy(); removeEventListener("resize", resize); removeEventListener("themechange", redraw); };
+  });
+  const close = live({
+    path: `/v1/${at("drivers", id, "feed")}?day=${day}&tables=${Object.keys(tables)}`, load, everyMs: EVERY_MS, fail, feed,
+    show(found) {
+      days.replace(found.day ? [found.day] : []); trips.replace(found.trips); events.replace(found.events);
+      minutes = found.minutes;
+      soon();
+    },
+    changes(list) {
+      for (const { table, row } of list) if ((row.day ?? row.start_time?.slice(0, 10)) === day) tables[table]?.apply(row);
+      if (list.length) soon();
+    },
+  });
+  return () => { closed = true; close(); chart?.destroy(); removeEventListener("resize", resize); removeEventListener("themechange", redraw); };
 }
 
 function timeline(trips, events) {

@@ -1,11 +1,12 @@
 // Today's drivers of the fleet: the leaderboard, with what each score is made of, and the day as a workbook.
 
-import { at, get, rows, watch } from "../api.js";
+import { at, get, rows } from "../api.js";
 import { h, table } from "../dom.js";
+import { Rows, atMostEvery, by, live } from "../feed.js";
 import { duration, km, number, whole } from "../format.js";
 import { empty } from "../states.js";
 
-const EVERY_MS = 5000;
+const EVERY_MS = 5000, DRAW_MS = 500;
 const missing = (value) => value === null || value === undefined;
 
 export function start({ into, fleet, day, feed, fail }) {
@@ -60,15 +61,26 @@ export function start({ into, fleet, day, feed, fail }) {
     } }, `${label} as .xlsx`);
   }
 
-  let shown = "";
-  return watch((signal) => rows(`/v1/${at("fleets", fleet, "drivers")}?day=${day}`, { signal }), EVERY_MS, (found) => {
-    latest = found;
-    const text = JSON.stringify(found);
-    if (text === shown) return;  // what has not changed keeps its focus and selection
+  let shown = "", closed = false;
+  const drivers = new Rows("driver_id");
+  const soon = atMostEvery(DRAW_MS, () => {
+    latest = drivers.sorted(by("driver_id"));
+    const text = JSON.stringify(latest);
+    if (closed || text === shown) return;  // what has not changed keeps its focus and selection
     shown = text;
-    if (found.length) draw();
+    if (latest.length) draw();
     else into.replaceChildren(empty(`Nobody of ${fleet} has driven on ${day}`, "Choose another day above."));
-  }, fail, feed);
+  });
+  const close = live({
+    path: `/v1/${at("fleets", fleet, "feed")}?day=${day}&tables=fleet_day`,
+    load: (signal) => rows(`/v1/${at("fleets", fleet, "drivers")}?day=${day}`, { signal }), everyMs: EVERY_MS, fail, feed,
+    show(found) { drivers.replace(found); soon(); },
+    changes(list) {
+      for (const { table, row } of list) if (table === "fleet_day" && row.day === day) drivers.apply(row);
+      if (list.length) soon();
+    },
+  });
+  return () => { closed = true; close(); };
 }
 
 /** The score, and a bar of what was taken off; widths are set by script: the page allows no inline styles. */

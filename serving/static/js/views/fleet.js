@@ -1,21 +1,24 @@
-// Where is everyone now? A map, and the same as a list for keyboards and screen readers.
+// Where is everyone now? A map, the same as a list for keyboards and screen readers, and what has just happened.
 
-import { at, rows, watch } from "../api.js";
+import { at, rows } from "../api.js";
 import { h, mark } from "../dom.js";
-import { ago, number } from "../format.js";
+import { Rows, atMostEvery, by, live } from "../feed.js";
+import { ago, clock, eventName, number } from "../format.js";
 import { empty } from "../states.js";
 import { WorldMap } from "../worldmap.js";
 
-const EVERY_MS = 2000, OLD_MS = 10 * 60 * 1000;
+const EVERY_MS = 2000, OLD_MS = 10 * 60 * 1000, DRAW_MS = 250, MOST_EVENTS = 30;
 
 export function start({ into, fleet, feed, fail }) {
-  let map = null, chosen = null, list = null, count = null, latest = [];
+  let map = null, chosen = null, list = null, count = null, happened = null, latest = [];
+  const vehicles = new Rows("vehicle_id"), events = new Rows("driver_id", "event_time", "type", "vehicle_id");
   const choose = (id) => { chosen = id; map?.focus(id); fill(); };
 
   function build() {
     const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": "Map of the vehicles; arrows move it, plus and minus zoom, 0 shows all" });
     list = h("div", { class: "card vehicles", role: "group", "aria-label": "Vehicles" });
     count = h("span", { class: "soft" });
+    happened = h("section", { class: "card events", "aria-label": "Latest events" });
     const button = (label, text, act) => h("button", { type: "button", "aria-label": label, onclick: act }, text);
     into.replaceChildren(
       h("div", { class: "head" }, h("h1", {}, `Fleet ${fleet}`), count),
@@ -24,7 +27,8 @@ export function start({ into, fleet, feed, fail }) {
           h("div", { class: "controls" }, button("Closer", "+", () => map.zoomBy(2)), button("Farther", "−", () => map.zoomBy(0.5)),
             button("All vehicles", "⌂", () => { map.touched = false; map.fit(); map.draw(); })),
           h("span", { class: "credit" }, "Outlines: Natural Earth")),
-        list));
+        list),
+      happened);
     map = new WorldMap(canvas, { chosen: choose });
   }
 
@@ -43,17 +47,43 @@ export function start({ into, fleet, feed, fail }) {
     map.show(latest.map((each, index) => ({ ...each, state: states[index] })), chosen);
   }
 
-  const close = watch((signal) => rows(`/v1/${at("fleets", fleet, "vehicles")}?limit=5000`, { signal }), EVERY_MS, (found) => {
-    if (!found.length) {
+  function tell() {
+    const found = events.sorted(by("event_time", true)).slice(0, MOST_EVENTS);
+    happened.hidden = !found.length;
+    happened.replaceChildren(h("h2", {}, "Latest events"), h("ul", {}, found.map((each) => h("li", { "data-event": each.type },
+      h("time", { datetime: each.event_time }, clock(each.event_time)), " ", mark(eventName(each.type), each.severity ?? "event"), " ",
+      h("a", { href: `#/driver/${at(each.driver_id)}` }, each.driver_id), each.vehicle_id ? ` · ${each.vehicle_id}` : ""))));
+  }
+
+  function draw() {
+    if (closed) return;
+    if (!vehicles.size) {
       map?.close(); map = null;
       into.replaceChildren(empty(`No vehicles in fleet ${fleet}`, "They appear here with their first message."));
       return;
     }
-    latest = found;
+    latest = vehicles.sorted(by("vehicle_id"));
     if (!map) build();
     fill();
-  }, fail, feed);
-  return () => { close(); map?.close(); };
+    tell();
+  }
+
+  let closed = false;
+  const soon = atMostEvery(DRAW_MS, draw);
+  const close = live({
+    path: `/v1/${at("fleets", fleet, "feed")}?tables=vehicle_live,driver_event`,
+    load: (signal) => rows(`/v1/${at("fleets", fleet, "vehicles")}?limit=5000`, { signal }),
+    everyMs: EVERY_MS, fail, feed,
+    show(found) { vehicles.replace(found); draw(); },
+    changes(list) {
+      for (const { table, row } of list) {
+        if (table === "vehicle_live") vehicles.apply(row, { lat: null, lon: null });
+        else if (table === "driver_event") events.apply(row);
+      }
+      if (list.length) soon();
+    },
+  });
+  return () => { closed = true; close(); map?.close(); };
 }
 
 /** What a vehicle does; one that has not reported for long is silent, whatever it did then. */
