@@ -28,8 +28,10 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
+    broker = os.environ.get("KF_TEST_RABBITMQ_AMQP_PORT")
     return {
         **os.environ,
+        **({"KF_RABBITMQ_AMQP_PORT": broker} if broker else {}),
         "KF_CASSANDRA_PORT": os.environ["KF_TEST_CASSANDRA_PORT"],
         "KF_CASSANDRA_HOSTS": "127.0.0.1",
     }
