@@ -37,6 +37,18 @@ from kappafleet.launch import main, root_cause
             "no parameter a.b",
         ),
         (
+            [
+                "driver_stats",
+                "--from",
+                "file:{here}",
+                "--to",
+                "file:{here}",
+                "--set",
+                "results.tables=[trips]",
+            ],
+            "results.tables: driver_stats has no table trips; it has driver_hour, ",
+        ),
+        (
             ["driver_stats", "--from", f"file:{'a' * 300}", "--to", "file:{here}"],
             "File name too long; correct",
         ),
