@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.driver_stats.emit import EVENTS, MINUTE_MS, MINUTES, PARTS, TRIPS
-from jobs.driver_stats.layout import FOLDS, SPEEDING_EVENT
+from jobs.driver_stats.emit import EVENTS, MINUTE_MS, MINUTES, PARTS, TRIPS, emit_idling
+from jobs.driver_stats.idling import is_idling_event
+from jobs.driver_stats.layout import FOLDS, IDLING_EVENT, NONE, SPEEDING_EVENT
 from jobs.driver_stats.row_buffer import RowBuffer
 
 Identity: TypeAlias = tuple[Any, ...]
@@ -86,6 +87,41 @@ def difference(
     for row in (*found.parts, *found.minutes, *found.trips, *found.events):
         row["key"] = key
     return found
+
+
+def move_idling(
+    event_ms: int, key: int, was: Any, now: Any, live: Any | None, rows: RowBuffer
+) -> set[Identity]:
+    """Lets an idling that was open at a seal begin when it does now, if it is still open.
+
+    If it has ended, or there was another gap since, its row stays as it is.
+
+    Args:
+        event_ms: so long an idling is an event.
+        key: index of the vehicle.
+        was: the lane at the seal.
+        now: the lane there after the correction.
+        live: the vehicle's lane; None if there was another gap since.
+        rows: gets the row that is void.
+
+    Returns:
+        The event that must not be made void.
+    """
+    start = int(was["idle_start"])
+    if start == NONE or (start == now["idle_start"] and was["idle_samples"] == now["idle_samples"]):
+        return set()
+    if live is None or live["idle_start"] != start:
+        return {(was["driver"].tobytes(), IDLING_EVENT, start)}
+    if start != now["idle_start"] and is_idling_event(event_ms, live):
+        emit_idling(live.copy(), key, rows.rows)
+        row = rows.of(EVENTS)[-1]
+        row["superseded_by"], row["nulls"] = now["idle_start"], 1
+        row["write_us"] = start * 1000 + 2 * int(live["withdrawn"]) + 1
+    for name in ("idle_start", "idle_lat", "idle_lon"):
+        live[name] = now[name]
+    live["idle_samples"] += now["idle_samples"] - was["idle_samples"]
+    live["idle_emitted"] = 0
+    return {(was["driver"].tobytes(), IDLING_EVENT, start)}
 
 
 def event_identities(rows: NDArray[Any]) -> Collection[Identity]:

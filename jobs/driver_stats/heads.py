@@ -18,6 +18,9 @@ EPISODE, CREDIBLE, FIX, DERIVED, IDLED = (1 << (AXES + each) for each in range(5
 or not whatever was before it, accelerations are derived of a fix that does not depend on it, and have been, and no
 idling is open that began before it."""
 
+IDLING_HEAD = 600
+"""Behind so many samples nothing waits for the end of an idling: what it is then, see corrections.move_idling."""
+
 CALM = (1 << AXES) - 1 | EPISODE | CREDIBLE | DERIVED | IDLED
 
 _MAX_TRIP_WORD = dict(LANE.fields or {})["trip_max_kmh"][1] // 8
@@ -69,7 +72,7 @@ def note_head(p, v, s, words_of_s, key, t, gap, speed, accel_x, accel_y, ignitio
     ends_idling = (
         s["last_standing"] == 0 or ignition == 0 or (follows and gap > max(p.max_gap_ms, p.idle_gap_ms))
     )
-    if p.idle_event_ms == 0 or (calm & CREDIBLE != 0 and ends_idling):
+    if p.idle_event_ms == 0 or (calm & CREDIBLE != 0 and ends_idling) or n >= IDLING_HEAD:
         calm |= IDLED
     v["head_calm"] = calm
     moves = certain and s["last_standing"] == 0

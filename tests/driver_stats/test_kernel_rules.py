@@ -8,7 +8,7 @@ import pytest
 
 from conf.score import additive
 from jobs.driver_stats.score import Tally, score
-from tests.driver_stats.harness import VehicleHarness, cut_into, run
+from tests.driver_stats.harness import VehicleHarness, comparable, cut_into, run
 
 T0 = 1_700_000_040_000  # a minute's first millisecond
 
@@ -97,6 +97,41 @@ class TestIdling:
         harness.advance()
         (event,) = harness.tables()["driver_event"].values()
         assert (event["start_ms"], event["peak"]) == (T0 + 9_000, 700)
+
+
+class TestIdlingBehindAGap:
+    """A backlog says that it began earlier; behind 600 samples the gap's seal no longer waits for its end."""
+
+    BEFORE, STORED = seconds((100, OK)), seconds((60, OK), (90, ON), start=T0 + 100_000)
+
+    def fed(self, live, published=True):
+        harness = VehicleHarness()
+        harness.feed([*cut_into(self.BEFORE, 50)])
+        harness.feed([{**each, "seq": 10 + n} for n, each in enumerate(cut_into(live, 50))])
+        assert harness.keys.store["v"], "the seam is sealed"
+        if published:
+            harness.advance(live[-1]["t"] + 201_000)
+        harness.feed([{**each, "seq": 500 + n} for n, each in enumerate(cut_into(self.STORED, 50))])
+        return harness
+
+    @pytest.mark.parametrize("published", [False, True])
+    def test_while_it_goes_on_it_gets_the_start_that_it_has_now(self, published):
+        live = seconds((1200, ON), start=T0 + 250_000)
+        more = seconds((100, ON), (10, OK), start=T0 + 1_450_000)
+        harness = self.fed(live, published)
+        harness.feed([{**each, "seq": 700 + n} for n, each in enumerate(cut_into(more, 50))])
+        harness.advance()
+        assert comparable(harness.tables()) == comparable(
+            run([*cut_into([*self.BEFORE, *self.STORED, *live, *more], 50)])
+        )
+        (event,) = harness.tables()["driver_event"].values()
+        assert (event["start_ms"] - T0, event["peak"]) == (159_000, 1390)
+
+    def test_where_it_has_ended_its_row_stays(self):
+        harness = self.fed(seconds((1200, ON), (30, OK), start=T0 + 250_000))
+        harness.advance()
+        (event,) = harness.tables()["driver_event"].values()
+        assert (event["start_ms"] - T0, event["peak"]) == (250_000, 1199)
 
 
 class TestSpeeding:
