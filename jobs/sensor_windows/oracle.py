@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -39,6 +38,7 @@ from jobs.sensor_windows.corrections import corrected_pm2_5
 from jobs.sensor_windows.derived import ALL_UNITS, NAMES
 from jobs.sensor_windows.hours import HISTORY_HOURS, POLLUTANTS, SUB_INDICES, SUFFICIENT, in_force_on
 from jobs.sensor_windows.inputs import message_spec
+from jobs.sensor_windows.oracle_groups import cells, contexts
 from jobs.sensor_windows.places import AREA, Stations, geohash
 from jobs.sensor_windows.quantities import QUANTITIES
 from jobs.sensor_windows.sensor_operator import stations_of
@@ -104,8 +104,10 @@ def tables_of(lines: Iterable[Line], settings: Settings, progress: Progress | No
             add(name, row)
         if progress:
             progress("sensors", done, len(sensors))
-    for row in _cells(found["sensor_hour"].values(), settings):
+    for row in cells(found["sensor_hour"].values(), settings):
         add("cell_hour", row)
+    for row in contexts(found["sensor_hour"].values(), settings):
+        add("context_hour", row)
     return found
 
 
@@ -425,37 +427,6 @@ def _index(name: str, past: Mapping[str, Sequence[float]]) -> Row:
             "scope": "PM sub-index" if PM.issuperset(found) else "AQI" if isinstance(rules, Epa) else "EAQI",
         }
     return row
-
-
-def _cells(hours: Iterable[Row], settings: Settings) -> Iterator[Row]:
-    """Each hourly mean beside the median of the others in its cell."""
-    rules = settings.neighbours
-    groups: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    for row in hours:
-        if row["geohash"] and row["mean"] is not None and row["quantity"] in QUANTITIES:
-            groups[row["geohash"][: rules.cell], row["hour_start"], row["quantity"]].append(row)
-    for (cell, start, quantity), rows in groups.items():
-        for row in rows:
-            others = [each["mean"] for each in rows if each is not row]
-            middle = median(others) if len(others) >= rules.min_count else None
-            distance = None if middle is None else abs(row["mean"] - middle)
-            yield {
-                "cell": cell,
-                "day": start[:10],
-                "hour_start": start,
-                "quantity": quantity,
-                "sensor_id": row["sensor_id"],
-                "mean": row["mean"],
-                "neighbours_median": middle,
-                "neighbours": len(others),
-                "disagrees": None
-                if middle is None or distance is None
-                else distance > rules.disagree_min and distance > rules.disagree_ratio * abs(middle),
-                "params_hash": settings.params_hash,
-                "n_samples": row["n_samples"],
-                "final": True,
-                "revision": 0,
-            }
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -37,6 +37,14 @@ class Neighbours(Frozen):
     disagree_min: NotNegative
 
 
+class Context(Frozen):
+    """Which terms of which texts go with an hour; an empty ``index``: none."""
+
+    topics: str
+    index: str
+    limit: Annotated[int, Field(ge=1, le=20)]
+
+
 class Live(Frozen):
     """How often live rows are written."""
 
@@ -54,6 +62,7 @@ class Parameters(Frozen):
     index: Index
     neighbours: Neighbours
     stations: str
+    context: Context
     live: Live
     message: Message
     batch: Batch
