@@ -27,6 +27,7 @@ from tests.serving.test_serve_command import served
 
 LIMIT_S = 60
 DAY = "day=2026-11-21"
+_PROTOCOL = "kappafleet.feed"
 
 
 class Publisher:
@@ -121,7 +122,7 @@ def _await_live(socket: Socket) -> None:
 
 
 def test_a_snapshot_comes_first_and_then_what_changes(address: str, publisher: Publisher) -> None:
-    with Socket(address, f"/v1/fleets/north/feed?{DAY}", subprotocols=["kappafleet.feed"]) as socket:
+    with Socket(address, f"/v1/fleets/north/feed?{DAY}", subprotocols=[_PROTOCOL]) as socket:
         first = socket.next()
         assert first["event"] == "snapshot"
         assert first["data"]["live"]
@@ -233,12 +234,12 @@ def test_a_key_gets_no_row_of_another_fleet_and_ends_with_its_removal(
                 found,
                 "/v1/fleets/north/feed",
                 origin="http://evil.example",
-                subprotocols=["kappafleet.feed", north],
+                subprotocols=[_PROTOCOL, north],
             )
         assert refused.value.response.status_code == 403
 
         # As a page sends it.
-        with Socket(found, f"/v1/drivers/anna/feed?{DAY}", subprotocols=["kappafleet.feed", north]) as socket:
+        with Socket(found, f"/v1/drivers/anna/feed?{DAY}", subprotocols=[_PROTOCOL, north]) as socket:
             snapshot = socket.next()
             assert {row["fleet_id"] for row in snapshot["data"]["tables"]["driver_event"]["rows"]} == {
                 "north"
