@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,9 @@ class Socket:
 
     def __init__(self, address: str, path: str, **options: Any) -> None:
         url = address.replace("http", "ws", 1) + path
-        self._socket: ClientConnection = connect(url, open_timeout=LIMIT_S, **options)
+        self._stack = ExitStack()
+        opened = connect(url, open_timeout=LIMIT_S, **options)
+        self._socket: ClientConnection = self._stack.enter_context(opened)
 
     def next(self, *, of: str | None = None) -> dict[str, Any]:
         """The next event, or the next of that name."""
@@ -95,7 +98,7 @@ class Socket:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")
