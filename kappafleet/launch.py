@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from connectors.ends import LogSource, RowSink
     from schemas.results import Route
 
-JOBS = ("driver_stats", "metrics")
+JOBS = ("driver_stats", "sensor_windows", "driver_exposure", "metrics")
 FIRST_VERSION = 1
 CHECKPOINT_INTERVAL_MS = 2000
 

@@ -146,7 +146,7 @@ def to_row(vehicle_id: str, row: np.ndarray) -> Row:
             values[name] = None if int(value) == NONE else int(value)
     if "severity" in values:
         values["type"] = EVENT_TYPES[values["type"]]
-        values["severity"] = SEVERITIES[values["severity"]]
+        values["severity"] = SEVERITIES[values["severity"]] if values["severity"] >= 0 else None
     return values
 
 
