@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -132,7 +132,9 @@ class Feed:
         )
         return _Wanted(kind, name, caller, day, _tables(given.get("tables")), after or given.get("after"))
 
-    async def events(self, wanted: _Wanted, connection: HTTPConnection) -> AsyncIterator[_Event | None]:
+    async def events(
+        self, wanted: _Wanted, connection: HTTPConnection
+    ) -> AsyncGenerator[_Event | None, None]:
         """What goes over one connection; None is a sign of life. Each is made when the one before was sent."""
         client = self.hub.follow(wanted.subject, wanted.tables)
         try:
@@ -267,14 +269,15 @@ def _add(app: FastAPI, feed: Feed, kind: str) -> None:
     app.add_api_websocket_route(path, socket, name=f"{kind}-feed-socket")
 
 
-async def _as_sse(events: AsyncIterator[_Event | None]) -> AsyncIterator[str]:
+async def _as_sse(events: AsyncGenerator[_Event | None, None]) -> AsyncIterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
-    async for event in events:
-        if event is None:
-            yield ": still here\n\n"
-        else:
-            position = f"id: {event.position}\n" if event.position else ""
-            yield f"event: {event.name}\n{position}data: {event.text}\n\n"
+    async with aclosing(events):
+        async for event in events:
+            if event is None:
+                yield ": still here\n\n"
+            else:
+                position = f"id: {event.position}\n" if event.position else ""
+                yield f"event: {event.name}\n{position}data: {event.text}\n\n"
 
 
 async def _over(websocket: WebSocket, feed: Feed, wanted: _Wanted) -> None:
@@ -293,12 +296,13 @@ async def _over(websocket: WebSocket, feed: Feed, wanted: _Wanted) -> None:
 
 
 async def _send(websocket: WebSocket, feed: Feed, wanted: _Wanted) -> None:
-    async for event in feed.events(wanted, websocket):
-        if event is None:
-            await websocket.send_text('{"event":"beat"}')
-            continue
-        position = f'"id":"{event.position}",' if event.position else ""
-        await websocket.send_text(f'{{"event":"{event.name}",{position}"data":{event.text}}}')
+    async with aclosing(feed.events(wanted, websocket)) as events:
+        async for event in events:
+            if event is None:
+                await websocket.send_text('{"event":"beat"}')
+                continue
+            position = f'"id":"{event.position}",' if event.position else ""
+            await websocket.send_text(f'{{"event":"{event.name}",{position}"data":{event.text}}}')
     await websocket.close(1008)
 
 

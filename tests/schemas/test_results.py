@@ -9,6 +9,7 @@ import pytest
 from conf.parameters import load
 from jobs.driver_stats.settings import Settings
 from jobs.metrics.settings import Parameters
+from kappafleet.launch import JOBS
 from schemas.results import Route, route, to_json
 from schemas.tables import parse, table, tables
 
@@ -31,7 +32,7 @@ def test_rows_are_addressed_by_fleet_and_by_whom_they_are_about(job, name, group
 
 
 def test_every_table_of_every_job_has_a_route():
-    assert all(route(each).id for job in ("driver_stats", "metrics") for each in tables(job))
+    assert all(route(each).id for job in JOBS for each in tables(job))
 
 
 def test_a_table_that_is_about_nobody_has_none():

@@ -17,6 +17,7 @@ from kappafleet.connections import CassandraConnection
 from serving.app import build
 from serving.service import Service, Settings
 from serving.store import Store
+from tests.serving.published import Publisher
 from tests.serving.tables import JOB, NOW, clear, fill
 
 Client = Callable[..., httpx.AsyncClient]
@@ -38,6 +39,16 @@ def filled(session: Session) -> Iterator[Session]:
     fill(session)
     yield session
     clear(session, before)
+
+
+@pytest.fixture(scope="module")
+def publisher() -> Iterator[Publisher]:
+    """Publishes to the exchange that the feed reads."""
+    if not os.environ.get("KF_TEST_RABBITMQ_AMQP_PORT"):
+        pytest.skip("needs a broker: make test starts one and sets KF_TEST_RABBITMQ_AMQP_PORT")
+    found = Publisher()
+    yield found
+    found.close()
 
 
 @pytest.fixture

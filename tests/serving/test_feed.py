@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pika
 import pytest
 from cassandra.cluster import Session
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from kappafleet.connections import RabbitMQConnection, rabbitmq_connection
-from kappafleet.streams import RESULTS, declare_results
 from serving import keys
-from serving.store import keyspace_of
 from tests.publisher.wire import Wire
-from tests.serving.tables import FIRST, JOB, SECOND, activate
+from tests.serving.published import Publisher
+from tests.serving.tables import FIRST, SECOND, activate
 from tests.serving.test_serve_command import served
 
 LIMIT_S = 60
@@ -30,52 +27,14 @@ DAY = "day=2026-11-21"
 _PROTOCOL = "kappafleet.feed"
 
 
-class Publisher:
-    """Publishes rows as a job does."""
-
-    def __init__(self) -> None:
-        ports = {"amqp_port": int(os.environ["KF_TEST_RABBITMQ_AMQP_PORT"]), "stream_port": 0}
-        self._connection = rabbitmq_connection(RabbitMQConnection("127.0.0.1", **ports))
-        declare_results(self._connection)
-        self._channel = self._connection.channel()
-        self._us = time.time_ns() // 1000
-
-    def change(self, table: str, group: str, of: str, version: int = FIRST, **row: Any) -> None:
-        self._us += 1
-        properties = pika.BasicProperties(
-            message_id=f"{table}/{'/'.join(str(row[name]) for name in sorted(row) if name in _KEYS)}@{self._us}-f",
-            type=table,
-            app_id=keyspace_of(JOB, version),
-            headers={"write_us": self._us},
-        )
-        self._channel.basic_publish(RESULTS, f"{table}.{group}.{of}", json.dumps(row).encode(), properties)
-
-    def vehicle(self, name: str, fleet: str = "north", version: int = FIRST, **row: Any) -> None:
-        self.change("vehicle_live", fleet, name, version, fleet_id=fleet, vehicle_id=name, **row)
-
-    def event(self, driver: str, at: str, fleet: str = "north", **row: Any) -> None:
-        values = {
-            "driver_id": driver,
-            "day": at[:10],
-            "event_time": at,
-            "type": "harsh_brake",
-            "vehicle_id": "van-7",
-        }
-        self.change("driver_event", fleet, driver, **values, fleet_id=fleet, **row)
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-_KEYS = ("fleet_id", "vehicle_id", "driver_id", "event_time", "type", "day")
-
-
 class Socket:
     """A WebSocket of the feed."""
 
     def __init__(self, address: str, path: str, **options: Any) -> None:
         url = address.replace("http", "ws", 1) + path
-        self._socket: ClientConnection = connect(url, open_timeout=LIMIT_S, **options)
+        self._stack = ExitStack()
+        opened = connect(url, open_timeout=LIMIT_S, **options)
+        self._socket: ClientConnection = self._stack.enter_context(opened)
 
     def next(self, *, of: str | None = None) -> dict[str, Any]:
         """The next event, or the next of that name."""
@@ -95,16 +54,7 @@ class Socket:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-
-@pytest.fixture(scope="module")
-def publisher() -> Iterator[Publisher]:
-    if not os.environ.get("KF_TEST_RABBITMQ_AMQP_PORT"):
-        pytest.skip("needs a broker: make test starts one and sets KF_TEST_RABBITMQ_AMQP_PORT")
-    found = Publisher()
-    yield found
-    found.close()
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,11 @@
 
 import { at, get, rows, watch } from "../api.js";
 import { h, mark, table } from "../dom.js";
+import { Rows, atMostEvery, by, live } from "../feed.js";
 import { ago, clock, hourMinute, number } from "../format.js";
 import { empty } from "../states.js";
 
-const EVERY_MS = 10000, MOST_AREAS = 64;
+const EVERY_MS = 10000, DRAW_MS = 500, MOST_AREAS = 32;
 const VALUES = ["pm2_5", "pm10", "no2", "o3", "so2", "co", "temperature", "humidity", "pressure"];
 const EPA = { Good: "#00E400", Moderate: "#FFFF00", "Unhealthy for Sensitive Groups": "#FF7E00", Unhealthy: "#FF0000", "Very Unhealthy": "#8F3F97", Hazardous: "#7E0023" };
 const EAQI = { Good: "#50F0E6", Fair: "#50CCAA", Moderate: "#F0E641", Poor: "#FF5050", "Very Poor": "#960032", "Extremely Poor": "#7D2181" };
@@ -15,12 +16,11 @@ export function start({ into, day, parts: [id], feed, fail }) {
 }
 
 function all(into, feed, fail) {
-  const load = async (signal) => {
-    const { areas } = await get("/v1/areas", { signal });
-    const found = await Promise.all(areas.slice(0, MOST_AREAS).map((area) => rows(`/v1/${at("areas", area, "sensors")}`, { signal })));
-    return found.flat();
-  };
-  return watch(load, EVERY_MS, (found) => {
+  const sensors = new Rows("area", "sensor_id"), followed = new Map();
+  let closed = false, known = false;
+  const soon = atMostEvery(DRAW_MS, () => { if (!closed && known) draw(sensors.sorted(by("sensor_id"))); });
+
+  function draw(found) {
     if (!found.length) {
       into.replaceChildren(empty("No sensors", "They appear here when the job sensor_windows has seen a reading."));
       return;
@@ -33,7 +33,19 @@ function all(into, feed, fail) {
       ...values.map((name) => ({ label: name, number: true, of: (row) => number(row[name]) })),
       { label: "Read", of: (row) => ago(Date.parse(row.event_time ?? row.updated_at)) }];
     into.replaceChildren(h("div", { class: "head" }, h("h1", {}, "Sensors"), h("span", { class: "soft" }, `${found.length}`)), h("div", { class: "card" }, table(columns, found)));
+  }
+
+  const follow = (area) => live({
+    path: `/v1/${at("areas", area, "feed")}?tables=sensor_live`,
+    load: (signal) => rows(`/v1/${at("areas", area, "sensors")}`, { signal }), everyMs: EVERY_MS, fail, feed,
+    show(found) { for (const row of found) sensors.apply(row); known = true; soon(); },
+    changes(list) { for (const { row } of list) sensors.apply(row); if (list.length) soon(); },
+  });
+  const close = watch((signal) => get("/v1/areas", { signal }), EVERY_MS, ({ areas }) => {
+    for (const area of areas.slice(0, MOST_AREAS)) if (!followed.has(area)) followed.set(area, follow(area));
+    if (!areas.length) { known = true; soon(); }
   }, fail, feed);
+  return () => { closed = true; close(); for (const stop of followed.values()) stop(); };
 }
 
 function index(row) {
