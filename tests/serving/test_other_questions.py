@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cassandra.cluster import Session
 
+from schemas.tables import tables
 from serving import keys
 from serving.questions import questions
 from tests.serving.conftest import Client
@@ -57,6 +58,12 @@ async def test_each_question_finds_the_rows_of_its_table(
 def test_every_table_of_these_jobs_has_a_question_that_is_tested() -> None:
     asked = {table for table, _, _ in FOUND.values()}
     assert {each.table.name for each in questions() if each.job in (SENSORS, EXPOSURE)} == asked
+
+
+@pytest.mark.parametrize("job", ["driver_stats", "sensor_windows", "driver_exposure", "metrics"])
+def test_every_table_of_a_job_has_its_question(job: str) -> None:
+    asked = {each.table.name for each in questions() if each.job == job}
+    assert asked == {each.name for each in tables(job)}
 
 
 async def test_a_fleets_key_may_ask_none_of_them(client: Client, others: Session, tmp_path: Path) -> None:
