@@ -31,7 +31,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def address(filled: Session) -> Iterator[str]:
     now = datetime.now(UTC)
     insert(filled, "vehicle_live", fleet_id="north", vehicle_id="van-8", driver_id="cleo", event_time=now,
-           state="driving", lat=52.52, lon=13.41, heading=80.0, speed_kmh=37.0)  # fmt: skip
+           state="driving", lat=52.52, lon=13.41, heading=80.0, speed_kmh=37.0, drive_left_min=25,
+           drive_left_rule="continuous", drive_left_driver="cleo", drive_left_at=now)  # fmt: skip
+    insert(filled, "fleet_day", fleet_id="north", day=str(now.date()), driver_id="cleo", distance_km=12.0)
+    insert(
+        filled,
+        "driver_day",
+        driver_id="cleo",
+        month=str(now.date())[:7],
+        day=str(now.date()),
+        drive_left_min=99,
+    )
     write(filled)
     with served("--rate", "0") as found:
         yield f"{found}/dashboard/"
@@ -107,6 +117,20 @@ def test_a_drivers_day_has_figures_a_time_line_a_chart_and_tables(page: Page, ad
     assert page.wait("document.querySelectorAll('.uplot canvas').length") == 1
     assert "Harsh brake" in page.text()
     assert "100.0 km" in page.text()
+    assert page.problems == []
+
+
+def test_hours_of_driving_left_stand_on_the_list_the_leaderboard_and_the_drivers_day(
+    page: Page, address: str
+) -> None:
+    show(page, address, "fleet", None)
+    assert page.wait("document.querySelector('.left.soon')?.innerText") == "0:25 h of driving left"
+    for view in ("drivers", "driver/cleo"):
+        show(page, address, view, None)
+        assert "0:25 h" in page.text(), view
+        assert str(page.evaluate("document.querySelector('main [title*=continuous]').title")).endswith(
+            "advisory"
+        )
     assert page.problems == []
 
 

@@ -79,3 +79,13 @@ async def test_a_fleets_key_may_ask_none_of_them(client: Client, others: Session
 async def test_what_was_refused_is_listed(client: Client, others: Session) -> None:
     answer = await client().get("/v1/rejects/driver_exposure")
     assert answer.json() == {"sources": [{"day": DAY, "source": "observations-0"}]}
+
+
+async def test_hours_come_under_sensorthings_names_too(client: Client, others: Session) -> None:
+    asking, path = client(), f"/v1/sensors/{SENSOR}/Datastreams"
+    streams = (await asking.get(f"{path}?month=2026-11")).json()["value"]
+    assert [each["@iot.id"] for each in streams] == [f"{SENSOR}/pm2_5"]
+    (found,) = (await asking.get(f"{path}/pm2_5/Observations?month=2026-11")).json()["value"]
+    assert (found["result"], found["resultQuality"]["meaning"]) == (8.25, "good")
+    answer = await asking.get(f"{path}/pm10/Observations?month=2026-11")
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:kappafleet:problem:not-found")
