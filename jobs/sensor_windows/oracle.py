@@ -20,7 +20,7 @@ from conf.air_quality import Epa
 from connectors.in_memory import Decoded
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Row, day, timestamp
-from jobs.log_lines import log_lines, reject_row
+from jobs.log_lines import Line, log_lines, reject_row
 from jobs.sensor_windows.air_quality import PM, STANDARDS, category_of, index_of, nowcast, standard
 from jobs.sensor_windows.cleansing import (
     FAIL,
@@ -85,7 +85,11 @@ def oracle_tables(
         conf.parameters.ParameterError: an override is refused.
         UserError: a file cannot be read.
     """
-    settings = Settings.load(overrides)
+    return tables_of(log_lines(log), Settings.load(overrides), progress)
+
+
+def tables_of(lines: Iterable[Line], settings: Settings, progress: Progress | None = None) -> Tables:
+    """The same of lines that were read, under settings that were loaded."""
     by_name = {table.name: table for table in tables(JOB)}
     found: Tables = {name: {} for name in by_name}
 
@@ -93,7 +97,7 @@ def oracle_tables(
         whole = _whole(by_name[name], row)
         found[name][tuple(whole[column] for column in by_name[name].primary_key)] = whole
 
-    sensors = _read(log, settings, add, progress)
+    sensors = _read(lines, settings, add, progress)
     maker = _Maker(settings)
     for done, (sensor_id, (values, origins)) in enumerate(sensors.items(), 1):
         for name, row in maker.rows(sensor_id, values, origins):
@@ -112,12 +116,12 @@ Sensor: TypeAlias = tuple[Values, dict[int, Origin]]
 
 
 def _read(
-    log: Path | Iterable[Path | bytes], settings: Settings, add: Add, progress: Progress | None
+    lines: Iterable[Line], settings: Settings, add: Add, progress: Progress | None
 ) -> dict[str, Sensor]:
     spec = message_spec(settings)
     decoder, scan = MessageDecoder(spec), KeyScan(spec.id_field)
     sensors: dict[str, Sensor] = {}
-    for count, line in enumerate(log_lines(log), 1):
+    for count, line in enumerate(lines, 1):
         if progress and count % 1000 == 0:
             progress("messages", count, None)
         try:

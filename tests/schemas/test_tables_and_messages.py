@@ -34,6 +34,11 @@ SENSOR_KEYS = {
     "context_hour": (("station_id", "month"), ("hour_start", "rank")),
     "reject": (("day", "source"), ("received_at", "offset")),
 }
+EXPOSURE_KEYS = {
+    "driver_exposure": (("driver_id", "day"), ("hour_start",)),
+    "event_weather": (("driver_id", "day"), ("event_time", "type", "vehicle_id")),
+    "reject": (("day", "source"), ("received_at", "offset")),
+}
 SHARED_METRICS = {
     "distance_km",
     "drive_s",
@@ -62,7 +67,10 @@ SHARED_METRICS = {
 }
 
 
-@pytest.mark.parametrize(("job", "keys"), [("driver_stats", CONTRACT_KEYS), ("sensor_windows", SENSOR_KEYS)])
+@pytest.mark.parametrize(
+    ("job", "keys"),
+    [("driver_stats", CONTRACT_KEYS), ("sensor_windows", SENSOR_KEYS), ("driver_exposure", EXPOSURE_KEYS)],
+)
 def test_the_tables_have_the_keys_that_users_rely_on(job, keys):
     assert {spec.name: (spec.partition_key, spec.clustering_key) for spec in tables(job)} == keys
 
