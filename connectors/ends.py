@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyflink.common import WatermarkStrategy
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
 from connectors.cassandra import CassandraSink
-from connectors.files import JsonLinesSink, json_lines_source
+from connectors.files import MAX_LINE_BYTES, JsonLinesSink, json_lines_source
 from connectors.rabbitmq_streams import RabbitStreamsSource, from_source
 
 SOURCE_UID, SINK_UID = "log", "tables"
@@ -35,6 +35,10 @@ class LogSource(Protocol):
 
     def beside(self, prefix: str) -> LogSource | None:
         """The source of another kind of messages; None: they are among the others."""
+        ...
+
+    def stored(self, schema: str) -> Any:
+        """What this log holds of a schema when a job starts: a Java ``StoredLog``, for reference data."""
         ...
 
     def again(self, uid: str) -> LogSource:
@@ -88,6 +92,12 @@ class FileLines:
         """Lines of all schemas are in the same files."""
         return None
 
+    def stored(self, schema: str) -> Any:
+        """All lines of the schema; each subtask that asks reads all files once more."""
+        return get_gateway().jvm.io.kappafleet.files.LinesLog(
+            str(self.path.absolute()), schema, MAX_LINE_BYTES
+        )
+
     def again(self, uid: str) -> LogSource:
         """The same files."""
         return replace(self, uid=uid)
@@ -135,6 +145,12 @@ class RabbitStreams:
     def beside(self, prefix: str) -> LogSource | None:
         """All streams of another prefix, at the same broker, from their start."""
         return replace(self, prefix=prefix, streams=(), start="first", uid=f"{SOURCE_UID}-{prefix}")
+
+    def stored(self, schema: str) -> Any:
+        """All messages of the streams of the prefix, whatever their schema."""
+        java = get_gateway().jvm.io.kappafleet.rabbitmq
+        broker = java.BrokerAddress(self.host, self.port, self.vhost, None, None, None, False)
+        return java.StreamsLog(broker, self.prefix)
 
     def again(self, uid: str) -> LogSource:
         """The same streams, from the same start."""

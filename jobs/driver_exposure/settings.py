@@ -9,6 +9,7 @@ from pydantic import Field
 
 from conf.log_parameters import Clock, Lateness, Watermark
 from conf.parameters import Frozen, ParameterError, load
+from conf.results import Results
 from conf.rule_sets import RuleSet
 from jobs.driver_stats.settings import Settings as Vehicles
 from jobs.sensor_windows.settings import Settings as Sensors
@@ -27,6 +28,7 @@ class Parameters(Frozen):
     watermark: Watermark
     window: Lateness
     clock: Clock
+    results: Results
 
 
 class _Rules(RuleSet):

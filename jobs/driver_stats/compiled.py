@@ -24,6 +24,7 @@ _FILES = (
     "distance.py",
     "harsh.py",
     "speeding.py",
+    "idling.py",
     "score.py",
     "emit.py",
     "harsh_events.py",
@@ -34,6 +35,7 @@ _FILES = (
     "drive_minutes.py",
     "order.py",
     "present.py",
+    "road_cells.py",
 )
 
 

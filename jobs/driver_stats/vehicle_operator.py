@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from conf.score import AdditiveRules, PercentRules
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
+from connectors.reference import ReferenceTable
 from jobs.driver_stats import drive_minutes, harsh, layout, order, parts, present, speeding, unnamed
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
@@ -21,6 +22,7 @@ from jobs.driver_stats.fleet_time import Cuts, FleetTime
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, SCORE_BANDS, SCORE_STATES, TEXT_WORDS
 from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
+from jobs.driver_stats.road_limits import ROAD_LIMITS, RoadLimits, references_of
 from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
 from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
@@ -59,6 +61,7 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
     return Parameters(
         max_gap_ms=ms(settings.sample.max_gap_s),
         idle_gap_ms=ms(settings.idle.max_gap_s),
+        idle_event_ms=ms(settings.idle.event_s),
         trip_gap_ms=ms(settings.trip.gap_s),
         trip_stop_ms=ms(settings.trip.stop_s),
         standing_kmh=settings.standing.speed_kmh,
@@ -117,6 +120,7 @@ class VehicleOperator:
         "drive": layout.with_texts(DRIVE_ROW),
         "unnamed": layout.with_texts(UNNAMED_ROW),
         "unnamed_event": layout.with_texts(layout.EVENT_ROW),
+        "unnamed_trip": layout.with_texts(layout.TRIP_ROW),
     }
 
     def open(self, settings_json: str, subtask: int) -> None:
@@ -140,8 +144,17 @@ class VehicleOperator:
         self._drives = np.zeros(0, DRIVE_ROW)
         self._unnamed = np.zeros(0, UNNAMED_ROW)
         self._attributes = settings.assignments.enabled
+        # A limit of the parameters counts before the road's, and is always there.
+        self._uses_roads = settings.speeding.limit_kmh is None
+        self.refer({each.name: ReferenceTable(each) for each in references_of(settings)})
         self._rows = RowBuffer(self._parameters, 4096)
         self._scratch = scratch_rows(self._parameters)
+
+    def refer(self, references: Mapping[str, ReferenceTable]) -> None:
+        """Takes other tables of reference data than the empty ones it was opened with."""
+        self.references = references
+        roads = references.get(ROAD_LIMITS.name) if self._uses_roads else None
+        self._roads = None if roads is None else RoadLimits(roads)
 
     def upgrade(self, version: int, row: bytes) -> bytes:
         """A state row of an older layout in the present one.
@@ -165,7 +178,7 @@ class VehicleOperator:
             samples["ignition"],
             samples["odometer"],
             samples["yaw_rate"],
-            samples["speed_limit"],
+            samples["speed_limit"] if self._roads is None else self._roads.limits(samples),
         )
         driver_codes, drivers = b.texts["driver_id"]
         fleet_codes, fleets = b.texts["fleet_id"]
@@ -272,13 +285,12 @@ class VehicleOperator:
     def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         """All rows; the trips get their scores here, of their sums."""
         score_trips(self._rules, self._rows.of(TRIPS))
-        events = self._unnamed_events() if self._attributes else None
+        kinds = (("unnamed_event", EVENTS), ("unnamed_trip", TRIPS)) if self._attributes else ()
+        nameless = {name: self._nameless(kind) for name, kind in kinds}
         found = self._rows.outputs()
-        if events is not None and len(events):
-            found["unnamed_event"] = (
-                np.ascontiguousarray(events["key"]),
-                events.view(self.outputs["unnamed_event"]),
-            )
+        for name, rows in nameless.items():
+            if len(rows):
+                found[name] = (np.ascontiguousarray(rows["key"]), rows.view(self.outputs[name]))
         if len(self._drives):
             found["drive"] = (
                 np.ascontiguousarray(self._drives["key"]),
@@ -289,13 +301,13 @@ class VehicleOperator:
             found["unnamed"] = (keys, self._unnamed.view(self.outputs["unnamed"]))
         return found
 
-    def _unnamed_events(self) -> NDArray[Any]:
-        """Takes the events without a driver out of the rows."""
-        events = self._rows.of(EVENTS)
-        nameless = unnamed.nameless(events)
-        found: NDArray[Any] = events[nameless]
+    def _nameless(self, kind: int) -> NDArray[Any]:
+        """Takes the rows of a kind that have no driver out of all rows."""
+        rows = self._rows.of(kind)
+        nameless = unnamed.nameless(rows)
+        found: NDArray[Any] = rows[nameless]
         if len(found):
-            self._rows.replace(EVENTS, events[~nameless])
+            self._rows.replace(kind, rows[~nameless])
         return found
 
     def _call(

@@ -97,7 +97,7 @@ def _conditions(rules: Topics, start: str, rows: Sequence[Row]) -> frozenset[str
             ]
         return median(means) if means else math.nan
 
-    indices = {}
+    indices: dict[str, int] = {}
     for pollutant, table in standard("epa-2024").pollutants.items():
         quantity = pollutant.removesuffix("_1h")
         concentration = float(in_unit_of_standard(quantity, middle(quantity), table.unit))

@@ -10,6 +10,7 @@ from pydantic import Field
 from conf.log_parameters import Batch, Clock, Lateness, Message, Watermark
 from conf.parameters import Frozen, load
 from conf.quality import Quality, quality
+from conf.results import Results
 from conf.rule_sets import NotNegative, RuleSet
 
 KEEP_MARGIN_S = 86_400
@@ -66,6 +67,7 @@ class Parameters(Frozen):
     live: Live
     message: Message
     batch: Batch
+    results: Results
 
 
 class _Rules(RuleSet):

@@ -80,7 +80,7 @@ class StationContext:
         if "pm2_5_corrected" in means:
             means["pm2_5"] = means.get("pm2_5", {}) | means.pop("pm2_5_corrected")
         of_hour = {name: median(own.values()) for name, own in means.items()}
-        indices = {}
+        indices: dict[str, int] = {}
         for pollutant, table in standard(STANDARD).pollutants.items():
             quantity = pollutant.removesuffix("_1h")
             if quantity in of_hour:
