@@ -20,6 +20,8 @@ _IDS: dict[str, str] = {
     "source": "telemetry-0",
     "area": "u33d",
     "sensor_id": "3659",
+    "station_id": "sensor:3659",
+    "cell": "u33db",
     "metric": "heart_rate",
 }
 _VALUES: dict[str, Any] = {

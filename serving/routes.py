@@ -19,7 +19,12 @@ from serving.questions import Bucket, Question, Scope, questions
 from serving.reader import Page, read_page
 from serving.service import Service
 
-_TAGS = {"driver_stats": "drivers and vehicles", "sensor_windows": "sensors", "metrics": "metrics"}
+_TAGS = {
+    "driver_stats": "drivers and vehicles",
+    "sensor_windows": "sensors",
+    "driver_exposure": "drivers and vehicles",
+    "metrics": "metrics",
+}
 _JSON_TYPES = {"double": "number", "int": "integer", "bigint": "integer", "boolean": "boolean"}
 
 

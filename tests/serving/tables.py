@@ -98,11 +98,11 @@ def fill(session: Session) -> None:
     write(session)
 
 
-def insert(session: Session, name: str, version: int = FIRST, **values: Any) -> None:
-    known = {column.name for column in table(JOB, name).columns}
+def insert(session: Session, name: str, version: int = FIRST, job: str = JOB, **values: Any) -> None:
+    known = {column.name for column in table(job, name).columns}
     chosen = {column: value for column, value in values.items() if column in known and value is not None}
     marks = ", ".join("?" for _ in chosen)
-    text = f"INSERT INTO {keyspace_of(JOB, version)}.{name} ({', '.join(chosen)}) VALUES ({marks})"
+    text = f"INSERT INTO {keyspace_of(job, version)}.{name} ({', '.join(chosen)}) VALUES ({marks})"
     _WAITING.append((_prepared(session, text), tuple(chosen.values())))
 
 
@@ -112,20 +112,20 @@ def write(session: Session) -> None:
     _WAITING.clear()
 
 
-def clear(session: Session, before: int | None) -> None:
+def clear(session: Session, before: int | None, job: str = JOB) -> None:
     """Drops the tables, and tells readers what they were told before."""
     if before is None:
-        session.execute("DELETE FROM kf_meta.active_version WHERE job = %s IF EXISTS", (JOB,))
+        session.execute("DELETE FROM kf_meta.active_version WHERE job = %s IF EXISTS", (job,))
     else:
-        activate(session, before)
+        activate(session, before, job)
     for version in (FIRST, SECOND):
-        session.execute(f"DROP KEYSPACE IF EXISTS {keyspace_of(JOB, version)}")
+        session.execute(f"DROP KEYSPACE IF EXISTS {keyspace_of(job, version)}")
 
 
-def activate(session: Session, version: int) -> None:
-    expected = active_version(session, JOB)
+def activate(session: Session, version: int, job: str = JOB) -> None:
+    expected = active_version(session, job)
     if expected != version:
-        assert change_active_version(session, JOB, expected=expected, version=version)
+        assert change_active_version(session, job, expected=expected, version=version)
 
 
 _PREPARED: dict[str, Any] = {}

@@ -31,20 +31,32 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def address(filled: Session) -> Iterator[str]:
     now = datetime.now(UTC)
     insert(filled, "vehicle_live", fleet_id="north", vehicle_id="van-8", driver_id="cleo", event_time=now,
-           state="driving", lat=52.52, lon=13.41, heading=80.0, speed_kmh=37.0)  # fmt: skip
+           state="driving", lat=52.52, lon=13.41, heading=80.0, speed_kmh=37.0, drive_left_min=25,
+           drive_left_rule="continuous", drive_left_driver="cleo", drive_left_at=now)  # fmt: skip
+    insert(filled, "fleet_day", fleet_id="north", day=str(now.date()), driver_id="cleo", distance_km=12.0)
+    insert(
+        filled,
+        "driver_day",
+        driver_id="cleo",
+        month=str(now.date())[:7],
+        day=str(now.date()),
+        drive_left_min=99,
+    )
     write(filled)
     with served("--rate", "0") as found:
         yield f"{found}/dashboard/"
 
 
-def show(page: Page, address: str, view: str) -> None:
+def show(page: Page, address: str, view: str, day: str | None = DAY) -> None:
+    """Opens a view and waits for it; no day: the current one."""
     page.open("about:blank")
     page.open(f"{address}#/{view}")
     page.wait("document.querySelector('main h1, main .state')")
-    page.evaluate(
-        f"(() => {{ const day = document.getElementById('day'); if (day.value !== '{DAY}')"
-        f" {{ day.value = '{DAY}'; day.dispatchEvent(new Event('change')); }} }})()"
-    )
+    if day is not None:
+        page.evaluate(
+            f"(() => {{ const day = document.getElementById('day'); if (day.value !== '{day}')"
+            f" {{ day.value = '{day}'; day.dispatchEvent(new Event('change')); }} }})()"
+        )
     page.wait("document.querySelector('main h1, main .state') && !document.querySelector('[aria-busy]')")
 
 
@@ -105,6 +117,20 @@ def test_a_drivers_day_has_figures_a_time_line_a_chart_and_tables(page: Page, ad
     assert page.wait("document.querySelectorAll('.uplot canvas').length") == 1
     assert "Harsh brake" in page.text()
     assert "100.0 km" in page.text()
+    assert page.problems == []
+
+
+def test_hours_of_driving_left_stand_on_the_list_the_leaderboard_and_the_drivers_day(
+    page: Page, address: str
+) -> None:
+    show(page, address, "fleet", None)
+    assert page.wait("document.querySelector('.left.soon')?.innerText") == "0:25 h of driving left"
+    for view in ("drivers", "driver/cleo"):
+        show(page, address, view, None)
+        assert "0:25 h" in page.text(), view
+        assert str(page.evaluate("document.querySelector('main [title*=continuous]').title")).endswith(
+            "advisory"
+        )
     assert page.problems == []
 
 
@@ -187,17 +213,35 @@ def test_everything_the_page_loads_is_its_own() -> None:
 
 
 @pytest.mark.skipif(
-    not os.environ.get("KF_SCREENSHOTS"), reason="set KF_SCREENSHOTS=FOLDER to take pictures of each view"
+    not os.environ.get("KF_SCREENSHOTS"),
+    reason="set KF_SCREENSHOTS=FOLDER to take pictures of each view; of a server that runs, with its address as"
+    " KF_SCREENSHOTS_OF and the fleet as KF_SCREENSHOTS_FLEET",
 )
-def test_pictures_of_each_view(page: Page, address: str) -> None:
-    folder = Path(os.environ["KF_SCREENSHOTS"])
+def test_pictures_of_each_view(page: Page, request: pytest.FixtureRequest) -> None:
+    folder, running = Path(os.environ["KF_SCREENSHOTS"]), os.environ.get("KF_SCREENSHOTS_OF")
+    address = f"{running}/dashboard/" if running else str(request.getfixturevalue("address"))
+    day = None if running else DAY
     looks = {"light": (1280, 860, False), "dark": (1280, 860, True), "phone": (390, 844, False)}
+    page.open(address)
+    fleet = json.dumps(os.environ.get("KF_SCREENSHOTS_FLEET", "north"))
+    page.evaluate(f"localStorage.setItem('kappafleet.fleet', {fleet})")
+    show(page, address, "drivers", day)
+    first = "document.querySelector('main tbody a')?.getAttribute('href').slice(2)"
+    driver = page.wait(first)
+    show(page, address, "sensors", day)
+    sensor = page.evaluate(first)
+    views = {"fleet": "fleet", "drivers": "drivers", "driver": driver, "sensors": "sensors", "sensor": sensor,
+             "rejects": "rejects", "pipeline": "pipeline"}  # fmt: skip
     try:
         for look, (width, height, dark) in looks.items():
             page.look(width=width, height=height, dark=dark)
-            for view in ("fleet", "drivers", "driver/anna", "sensors", "rejects", "pipeline"):
-                show(page, address, view)
-                page.wait("document.fonts.status === 'loaded'")
-                page.screenshot(folder / f"{view.partition('/')[0]}-{look}.png")
+            for name, view in views.items():
+                if view is not None:
+                    show(page, address, view, day)
+                    page.wait("document.fonts.status === 'loaded'")
+                    page.wait(
+                        "!document.querySelector('canvas') || document.querySelector('canvas').width > 300"
+                    )
+                    page.screenshot(folder / f"{name}-{look}.png")
     finally:
         page.look(width=1280, height=900, dark=False)

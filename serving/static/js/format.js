@@ -13,6 +13,12 @@ export function duration(seconds) {
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")} h`;
 }
 
+/** How long who drives a vehicle, or drove it last, may drive on, by a row of vehicle_live; null: no rules, or not known. */
+export function driveLeft({ drive_left_min: minutes, drive_left_rule: rule, drive_left_at: at }) {
+  if (missing(minutes)) return null;
+  return { minutes, text: duration(minutes * 60), why: `${rule ?? "rules of drivers' hours"}${at ? `, at ${clock(at)} UTC` : ""}; advisory` };
+}
+
 export const clock = (text) => (text ? text.slice(11, 19) : "–");
 export const hourMinute = (text) => (text ? text.slice(11, 16) : "–");
 

@@ -3,39 +3,41 @@
 import { at, rows } from "../api.js";
 import { figure, h, mark, svg, table } from "../dom.js";
 import { Rows, atMostEvery, by, live } from "../feed.js";
-import { clock, duration, eventName, hourMinute, km, number, whole } from "../format.js";
+import { clock, driveLeft, duration, eventName, hourMinute, km, number, whole } from "../format.js";
 import { empty } from "../states.js";
 
 const EVERY_MS = 5000, DRAW_MS = 250, WIDTH = 960, HEIGHT = 74;
 
-export function start({ into, day, parts: [id], feed, fail }) {
+export function start({ into, fleet, day, parts: [id], feed, fail }) {
   let chart = null, shown = "";
   if (!id) { location.hash = "#/drivers"; return null; }
 
   async function load(signal) {
     const path = `/v1/${at("drivers", id)}`;
-    const [days, trips, events] = await Promise.all([
+    const [days, trips, events, seen] = await Promise.all([
       rows(`${path}/days?from=${day}&to=${day}`, { signal }), rows(`${path}/trips?from=${day}&to=${day}`, { signal }),
-      rows(`${path}/events?day=${day}`, { signal })]);
+      rows(`${path}/events?day=${day}`, { signal }),
+      fleet && day === new Date().toISOString().slice(0, 10) ? rows(`/v1/${at("fleets", fleet, "vehicles")}?limit=5000`, { signal }) : []]);
+    const [now] = seen.filter((row) => row.drive_left_driver === id).sort(by("drive_left_at", true));
     const vehicles = [...new Set(trips.map((trip) => trip.vehicle_id))].slice(0, 8);
     const minutes = (await Promise.all(vehicles.map((vehicle) => rows(`/v1/${at("vehicles", vehicle, "minutes")}?day=${day}`, { signal }))))
       .flat().filter((minute) => minute.driver_id === id).sort((a, b) => (a.minute_start < b.minute_start ? -1 : 1));
-    return { day: days[0], trips, events, minutes };
+    return { day: days[0], trips, events, minutes, now };
   }
 
-  function draw({ day: sums, trips, events, minutes }) {
+  function draw({ day: sums, trips, events, minutes, now }) {
     chart?.destroy(); chart = null;
     const heading = h("div", { class: "head" }, h("h1", {}, id), h("span", { class: "soft" }, day), h("div", { class: "grow" }, h("a", { href: "#/drivers" }, "All drivers")));
     if (!sums && !trips.length && !events.length && !minutes.length) {
       into.replaceChildren(heading, empty(`Nothing of ${id} on ${day}`, "Choose another day above."));
       return;
     }
-    const left = sums?.drive_left_min;
+    const left = driveLeft(now ?? sums ?? {});
     const plot = h("div", {});
     into.replaceChildren(heading,
       h("div", { class: "figures" }, figure("distance", km(sums?.distance_km)), figure("driving", duration(sums?.drive_s)),
         figure("idling", duration(sums?.idle_s)), figure("top speed, km/h", whole(sums?.max_speed_kmh)),
-        figure("score", number(sums?.score)), figure("driving left (advisory)", left === null || left === undefined ? "–" : duration(left * 60)),
+        figure("score", number(sums?.score)), figure("driving left (advisory)", left ? h("span", { title: left.why }, left.text) : "–"),
         figure("accel. / brake / corner", sums ? `${whole(sums.harsh_accel)} / ${whole(sums.harsh_brake)} / ${whole(sums.harsh_corner)}` : "–")),
       h("section", { class: "card" }, h("h2", {}, "The day, UTC"), timeline(trips, events)),
       minutes.length ? h("section", { class: "card" }, h("h2", {}, "Speed by the minute, km/h"), plot) : "",
@@ -60,9 +62,9 @@ export function start({ into, day, parts: [id], feed, fail }) {
   addEventListener("themechange", redraw);
   const days = new Rows("day"), trips = new Rows("start_time", "vehicle_id"), events = new Rows("event_time", "type", "vehicle_id");
   const tables = { driver_day: days, trip: trips, driver_event: events };
-  let minutes = [], closed = false;
+  let minutes = [], now, closed = false;
   const soon = atMostEvery(DRAW_MS, () => {
-    const found = { day: days.sorted(by("day"))[0], trips: trips.sorted(by("start_time", true)), events: events.sorted(by("event_time", true)), minutes };
+    const found = { day: days.sorted(by("day"))[0], trips: trips.sorted(by("start_time", true)), events: events.sorted(by("event_time", true)), minutes, now };
     const text = JSON.stringify(found);
     if (closed || text === shown) return;
     shown = text;
@@ -72,7 +74,7 @@ export function start({ into, day, parts: [id], feed, fail }) {
     path: `/v1/${at("drivers", id, "feed")}?day=${day}&tables=${Object.keys(tables)}`, load, everyMs: EVERY_MS, fail, feed,
     show(found) {
       days.replace(found.day ? [found.day] : []); trips.replace(found.trips); events.replace(found.events);
-      minutes = found.minutes;
+      ({ minutes, now } = found);
       soon();
     },
     changes(list) {

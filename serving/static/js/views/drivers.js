@@ -3,7 +3,7 @@
 import { at, get, rows } from "../api.js";
 import { h, table } from "../dom.js";
 import { Rows, atMostEvery, by, live } from "../feed.js";
-import { duration, km, number, whole } from "../format.js";
+import { driveLeft, duration, km, number, whole } from "../format.js";
 import { empty } from "../states.js";
 
 const EVERY_MS = 5000, DRAW_MS = 500;
@@ -11,7 +11,8 @@ const missing = (value) => value === null || value === undefined;
 
 export function start({ into, fleet, day, feed, fail }) {
   const sorted = { index: 1, down: true };
-  let latest = [];
+  let latest = [], left = new Map();
+  const leftOf = (id) => (left.has(id) ? h("span", { title: left.get(id).why }, left.get(id).text) : "–");
 
   const columns = [
     { label: "Driver", sort: (row) => row.driver_id, of: (row) => h("a", { href: `#/driver/${at(row.driver_id)}` }, row.driver_id) },
@@ -23,6 +24,7 @@ export function start({ into, fleet, day, feed, fail }) {
     { label: "Accel.", number: true, sort: (row) => row.harsh_accel ?? 0, of: (row) => whole(row.harsh_accel) },
     { label: "Brake", number: true, sort: (row) => row.harsh_brake ?? 0, of: (row) => whole(row.harsh_brake) },
     { label: "Corner", number: true, sort: (row) => row.harsh_corner ?? 0, of: (row) => whole(row.harsh_corner) },
+    { label: "Left", number: true, sort: (row) => -(left.get(row.driver_id)?.minutes ?? 1e9), of: (row) => leftOf(row.driver_id) },
     { label: "State", of: (row) => (row.final ? "closed" : "open") },
   ];
 
@@ -62,25 +64,37 @@ export function start({ into, fleet, day, feed, fail }) {
   }
 
   let shown = "", closed = false;
-  const drivers = new Rows("driver_id");
+  const drivers = new Rows("driver_id"), vehicles = new Rows("vehicle_id"), today = new Date().toISOString().slice(0, 10);
   const soon = atMostEvery(DRAW_MS, () => {
     latest = drivers.sorted(by("driver_id"));
-    const text = JSON.stringify(latest);
+    left = day === today ? newestLeft(vehicles.sorted(by("vehicle_id"))) : new Map();
+    const text = JSON.stringify([latest, [...left]]);
     if (closed || text === shown) return;  // what has not changed keeps its focus and selection
     shown = text;
     if (latest.length) draw();
     else into.replaceChildren(empty(`Nobody of ${fleet} has driven on ${day}`, "Choose another day above."));
   });
   const close = live({
-    path: `/v1/${at("fleets", fleet, "feed")}?day=${day}&tables=fleet_day`,
-    load: (signal) => rows(`/v1/${at("fleets", fleet, "drivers")}?day=${day}`, { signal }), everyMs: EVERY_MS, fail, feed,
-    show(found) { drivers.replace(found); soon(); },
+    path: `/v1/${at("fleets", fleet, "feed")}?day=${day}&tables=fleet_day,vehicle_live`,
+    load: (signal) => Promise.all([rows(`/v1/${at("fleets", fleet, "drivers")}?day=${day}`, { signal }),
+      day === today ? rows(`/v1/${at("fleets", fleet, "vehicles")}?limit=5000`, { signal }) : []]),
+    everyMs: EVERY_MS, fail, feed,
+    show([found, now]) { drivers.replace(found); vehicles.replace(now); soon(); },
     changes(list) {
-      for (const { table, row } of list) if (table === "fleet_day" && row.day === day) drivers.apply(row);
+      for (const { table, row } of list) {
+        if (table === "fleet_day" && row.day === day) drivers.apply(row);
+        else if (table === "vehicle_live") vehicles.apply(row);
+      }
       if (list.length) soon();
     },
   });
   return () => { closed = true; close(); };
+}
+
+/** By driver, how long he may drive on; of several vehicles the one that said so last. */
+function newestLeft(vehicles) {
+  const known = vehicles.filter((row) => row.drive_left_driver && row.drive_left_at && driveLeft(row)).sort(by("drive_left_at"));
+  return new Map(known.map((row) => [row.drive_left_driver, driveLeft(row)]));
 }
 
 /** The score, and a bar of what was taken off; widths are set by script: the page allows no inline styles. */

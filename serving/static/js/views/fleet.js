@@ -3,11 +3,11 @@
 import { at, rows } from "../api.js";
 import { h, mark } from "../dom.js";
 import { Rows, atMostEvery, by, live } from "../feed.js";
-import { ago, clock, eventName, number } from "../format.js";
+import { ago, clock, driveLeft, eventName, number } from "../format.js";
 import { empty } from "../states.js";
 import { WorldMap } from "../worldmap.js";
 
-const EVERY_MS = 2000, OLD_MS = 10 * 60 * 1000, DRAW_MS = 250, MOST_EVENTS = 30;
+const EVERY_MS = 2000, OLD_MS = 10 * 60 * 1000, DRAW_MS = 250, MOST_EVENTS = 30, SOON_MIN = 30;
 
 export function start({ into, fleet, feed, fail }) {
   let map = null, chosen = null, list = null, count = null, happened = null, latest = [];
@@ -37,11 +37,13 @@ export function start({ into, fleet, feed, fail }) {
     const states = latest.map(state);
     count.textContent = `${latest.length} vehicle${latest.length === 1 ? "" : "s"}, ${states.filter((each) => each === "driving").length} driving`;
     list.replaceChildren(...latest.map((each) => {
-      const seen = Date.parse(each.event_time), now = state(each);
+      const seen = Date.parse(each.event_time), now = state(each), left = driveLeft(each);
       return h("div", { class: "vehicle" },
         h("button", { type: "button", "data-vehicle": each.vehicle_id, "aria-pressed": String(each.vehicle_id === chosen), onclick: () => choose(each.vehicle_id) },
           h("b", {}, each.vehicle_id), mark(now)),
-        h("small", {}, each.driver_id ? h("a", { href: `#/driver/${at(each.driver_id)}` }, each.driver_id) : "nobody", ` · ${number(each.speed_kmh, 0)} km/h · ${ago(seen)}`));
+        h("small", {}, each.driver_id ? h("a", { href: `#/driver/${at(each.driver_id)}` }, each.driver_id) : "nobody", ` · ${number(each.speed_kmh, 0)} km/h · ${ago(seen)}`),
+        left && h("small", { class: left.minutes <= SOON_MIN ? "left soon" : "left", title: left.why },
+          each.drive_left_driver && each.drive_left_driver !== each.driver_id ? `${each.drive_left_driver}: ` : "", `${left.text} of driving left`));
     }));
     if (focused) [...list.querySelectorAll("button")].find((each) => each.dataset.vehicle === focused)?.focus();
     map.show(latest.map((each, index) => ({ ...each, state: states[index] })), chosen);

@@ -5,7 +5,7 @@ import { h, table } from "../dom.js";
 import { bytes, clock } from "../format.js";
 import { empty } from "../states.js";
 
-const EVERY_MS = 10000, JOBS = ["driver_stats", "sensor_windows", "metrics"], MOST = 500, SHOWN = 400;
+const EVERY_MS = 10000, JOBS = ["driver_stats", "sensor_windows", "driver_exposure", "metrics"], MOST = 500, SHOWN = 400;
 
 export function start({ into, day, feed, fail }) {
   let shown = "";
