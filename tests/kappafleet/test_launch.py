@@ -13,7 +13,7 @@ from kappafleet.launch import main, root_cause
     [
         (
             ["sensors", "--from", "file:{here}", "--to", "file:{here}"],
-            "there is no job sensors; jobs are: driver_stats, metrics",
+            "there is no job sensors; jobs are: driver_stats, sensor_windows, driver_exposure, metrics",
         ),
         (
             ["driver_stats", "--from", "file:{here}/nothing", "--to", "file:{here}"],
