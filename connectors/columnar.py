@@ -31,7 +31,7 @@ from connectors.columnar_runtime import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pyflink.datastream import DataStream
 
@@ -49,6 +49,7 @@ __all__ = [
     "MessageSpec",
     "NumberField",
     "OutputSpec",
+    "ReferenceInput",
     "Result",
     "SampleField",
     "Tails",
@@ -287,7 +288,28 @@ class ColumnarStreams:
     streams: Mapping[str, DataStream]
 
 
-def columnar(records: DataStream, spec: ColumnarSpec, uid: str, name: str) -> ColumnarStreams:
+@dataclass(frozen=True, slots=True)
+class ReferenceInput:
+    """Reference data of one kind: every subtask gets its rows, when the job starts and as they come.
+
+    Attributes:
+        name: under which the function has the table in ``references``.
+        records: log records with its messages; their time counts for nothing.
+        stored: the Java object that reads what the same log holds, see ``LogSource.stored``.
+    """
+
+    name: str
+    records: DataStream
+    stored: Any
+
+
+def columnar(
+    records: DataStream,
+    spec: ColumnarSpec,
+    uid: str,
+    name: str,
+    references: Sequence[ReferenceInput] = (),
+) -> ColumnarStreams:
     """Keys log records and gives them to a columnar function.
 
     Args:
@@ -295,6 +317,8 @@ def columnar(records: DataStream, spec: ColumnarSpec, uid: str, name: str) -> Co
         spec: the function, the messages and the outputs.
         uid: under which state is found again in a savepoint.
         name: shown in Flink's dashboard.
+        references: reference data. At each start all that their logs hold is read first; a row that comes later
+            counts for what is judged after it. With or without any, the state of the keys is the same.
 
     Raises:
         py4j.protocol.Py4JJavaError: when outputs and tables do not fit each other.
@@ -302,10 +326,16 @@ def columnar(records: DataStream, spec: ColumnarSpec, uid: str, name: str) -> Co
     from pyflink.datastream import DataStream
     from pyflink.java_gateway import get_gateway
 
-    java = get_gateway().jvm.io.kappafleet.columnar.ColumnarStreams
-    built = java.build(records._j_data_stream, spec.to_json(), uid, name)
+    java = get_gateway().jvm.io.kappafleet.columnar
+    arguments = [records._j_data_stream, spec.to_json(), uid, name]
+    if references:
+        inputs = get_gateway().jvm.java.util.ArrayList()
+        for each in references:
+            inputs.add(java.ReferenceInput(each.name, each.records._j_data_stream, each.stored))
+        arguments.append(inputs)
+    built = java.ColumnarStreams.build(*arguments)
     streams = {
-        output.name: DataStream(java.stream(built, output.name))
+        output.name: DataStream(java.ColumnarStreams.stream(built, output.name))
         for output in spec.outputs
         if output.kind == "stream"
     }

@@ -13,6 +13,7 @@ import ctypes
 import importlib
 import json
 import re
+import struct
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.columnar_state import NO_STORE, Int64s, JavaStore, KeyStore, Tails, no_tails
+from connectors.reference import Place, ReferenceTable, RefusedRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +51,7 @@ __all__ = [
     "check_rejects",
     "check_result",
     "no_tails",
+    "references",
     "tail_growth",
     "uses_store",
 ]
@@ -78,6 +81,9 @@ Samples: TypeAlias = NDArray[Any]
 Texts: TypeAlias = tuple[Int32s, NDArray[np.bytes_]]
 Packed: TypeAlias = tuple[bytes | str | None, ...]
 T = TypeVar("T")
+
+_REFERENCE = struct.Struct(">qqiii")
+"""Arrival, offset, and the lengths of name, source and body of a row of reference data, which follow."""
 
 _REASON = re.compile(r"[a-z][a-z0-9_]*: .")
 
@@ -177,6 +183,9 @@ class ColumnarFunction(Protocol):
         would be read wrong.
     ``uses_store: bool``
         True: it may use ``Batch.store`` and ``TimerBatch.store`` (:class:`KeyStore`).
+    ``references: Mapping[str, ReferenceTable]``
+        Reference data by name, made in ``open``. Rows are put into the tables between calls, so a table never
+        changes while a call runs; before the first call it holds all that its log held when the job started.
     ``close()``
         Is called at the end.
     """
@@ -263,6 +272,16 @@ class Runtime:
         """Takes the Java object behind the store."""
         self._store = JavaStore(store)
 
+    def refer(self, frames: bytes) -> bytes | str:
+        """Takes rows of reference data.
+
+        Returns:
+            JSON: ``kept``, the rows that count from now on, each with the identity under which it is kept, and
+            ``rejects``, those that cannot be used, each with the reason. Rows of a reference that the function
+            does not have are neither.
+        """
+        return _told(lambda: self._refer(frames))
+
     def batch(self) -> Packed | str:
         """Takes the mini-batch that lies in the memory."""
         return _told(self._batch)
@@ -300,6 +319,22 @@ class Runtime:
             store=self._store,
         )
         return self._pack(self._function.timers(fired), keys, None)
+
+    def _refer(self, frames: bytes) -> bytes:
+        tables = references(self._function)
+        said: dict[str, list[dict[str, int | str]]] = {"kept": [], "rejects": []}
+        for index, (name, body, place) in enumerate(_frames(frames)):
+            table = tables.get(name)
+            if table is None:
+                continue
+            try:
+                row = table.put(body, place)
+            except RefusedRow as refused:
+                said["rejects"].append({"row": index, "text": str(refused)})
+            else:
+                if row is not None:
+                    said["kept"].append({"row": index, "text": row.identity})
+        return json.dumps(said).encode()
 
     def _upgrade(self, version: int, row: bytes) -> bytes:
         upgraded = self._function.upgrade(version, row)
@@ -398,6 +433,26 @@ def tail_growth(function: ColumnarFunction) -> tuple[int, int, int] | None:
 def uses_store(function: ColumnarFunction) -> bool:
     """Whether a function may use the store of its keys."""
     return bool(getattr(function, "uses_store", False))
+
+
+def references(function: ColumnarFunction) -> Mapping[str, ReferenceTable]:
+    """The tables of reference data of a function that was opened."""
+    tables: Mapping[str, ReferenceTable] = getattr(function, "references", {})
+    return tables
+
+
+def _frames(frames: bytes) -> Iterator[tuple[str, bytes, Place]]:
+    """Name, body and place of each row; see ``io.kappafleet.columnar.References``."""
+    at = 0
+    while at < len(frames):
+        arrival_ms, offset, *lengths = _REFERENCE.unpack_from(frames, at)
+        at += _REFERENCE.size
+        parts = []
+        for length in lengths:
+            parts.append(frames[at : at + length])
+            at += length
+        name, source, body = parts
+        yield name.decode(), body, Place(arrival_ms, source.decode(), offset)
 
 
 def check_result(result: Result, keys: int, function: ColumnarFunction) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyflink.common import WatermarkStrategy
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
 from connectors.cassandra import CassandraSink
-from connectors.files import JsonLinesSink, json_lines_source
+from connectors.files import MAX_LINE_BYTES, JsonLinesSink, json_lines_source
 from connectors.rabbitmq_streams import RabbitStreamsSource, from_source
 
 SOURCE_UID, SINK_UID = "log", "tables"
@@ -35,6 +35,14 @@ class LogSource(Protocol):
 
     def beside(self, prefix: str) -> LogSource | None:
         """The source of another kind of messages; None: they are among the others."""
+        ...
+
+    def stored(self, schema: str) -> Any:
+        """What this log holds of a schema when a job starts: a Java ``StoredLog``, for reference data."""
+        ...
+
+    def again(self, uid: str) -> LogSource:
+        """The same log, for a job that reads it once more, with other keys: under this uid."""
         ...
 
     def records(
@@ -65,9 +73,15 @@ class RowSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileLines:
-    """Message lines in a file or in the files of a folder."""
+    """Message lines in a file or in the files of a folder.
+
+    Attributes:
+        path: the file or folder.
+        uid: under which the place in it is found again in a savepoint.
+    """
 
     path: Path
+    uid: str = SOURCE_UID
 
     @property
     def live(self) -> bool:
@@ -77,6 +91,16 @@ class FileLines:
     def beside(self, prefix: str) -> LogSource | None:
         """Lines of all schemas are in the same files."""
         return None
+
+    def stored(self, schema: str) -> Any:
+        """All lines of the schema; each subtask that asks reads all files once more."""
+        return get_gateway().jvm.io.kappafleet.files.LinesLog(
+            str(self.path.absolute()), schema, MAX_LINE_BYTES
+        )
+
+    def again(self, uid: str) -> LogSource:
+        """The same files."""
+        return replace(self, uid=uid)
 
     def records(
         self,
@@ -90,7 +114,7 @@ class FileLines:
         """The lines; no watermark before the end, so that vehicles may come in any order."""
         source = json_lines_source(self.path, id_field=id_field)
         stream = env.from_source(source, WatermarkStrategy.no_watermarks(), "message lines")
-        return stream.uid(SOURCE_UID).set_parallelism(1)
+        return stream.uid(self.uid).set_parallelism(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +145,16 @@ class RabbitStreams:
     def beside(self, prefix: str) -> LogSource | None:
         """All streams of another prefix, at the same broker, from their start."""
         return replace(self, prefix=prefix, streams=(), start="first", uid=f"{SOURCE_UID}-{prefix}")
+
+    def stored(self, schema: str) -> Any:
+        """All messages of the streams of the prefix, whatever their schema."""
+        java = get_gateway().jvm.io.kappafleet.rabbitmq
+        broker = java.BrokerAddress(self.host, self.port, self.vhost, None, None, None, False)
+        return java.StreamsLog(broker, self.prefix)
+
+    def again(self, uid: str) -> LogSource:
+        """The same streams, from the same start."""
+        return replace(self, uid=uid)
 
     def records(
         self,

@@ -14,10 +14,11 @@ after a restart of 3.10.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kappafleet.errors import ServerError, UserError
+from schemas.results import EXCHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 TELEMETRY = "telemetry"
 OBSERVATIONS = "observations"
 ASSIGNMENTS = "assignments"
-RESULTS = "results"
+RESULTS = EXCHANGE
+ROAD_LIMITS = "road_limits"
 
 CONSISTENT_HASH = "x-consistent-hash"
 MODULUS_HASH = "x-modulus-hash"
+
+REFERENCES = frozenset({ROAD_LIMITS})
+"""Exchanges of reference data: rows hold until others take their place, however old they are."""
 
 _PLUGINS = {CONSISTENT_HASH: "rabbitmq_consistent_hash_exchange", MODULUS_HASH: "rabbitmq_sharding"}
 
@@ -71,6 +76,13 @@ class StreamSettings:
         return arguments
 
 
+def settings_of(exchange: str, settings: StreamSettings) -> StreamSettings:
+    """What `settings` are for this exchange: reference data is in one stream, which keeps everything."""
+    if exchange in REFERENCES:
+        return replace(settings, partitions=1, max_age="", max_length_bytes=0)
+    return settings
+
+
 def stream_names(exchange: str, partitions: int) -> list[str]:
     """The streams behind `exchange`: `telemetry-0`, `telemetry-1`, ..."""
     return [f"{exchange}-{number}" for number in range(partitions)]
@@ -92,7 +104,7 @@ def declare(connection: BlockingConnection, exchange: str, settings: StreamSetti
     if settings.partitions < 1:
         raise UserError("--partitions must be at least 1")
     with failures_told(f"declaring exchange {exchange}"):
-        _declare(connection, exchange, settings)
+        _declare(connection, exchange, settings_of(exchange, settings))
 
 
 def _declare(connection: BlockingConnection, exchange: str, settings: StreamSettings) -> None:
@@ -224,4 +236,5 @@ def served(connection: BlockingConnection, exchange: str, partitions: int) -> bo
 
     One that has just started takes connections a second before that, and gives back what is published meanwhile.
     """
-    return all(exists(connection, stream) for stream in stream_names(exchange, partitions))
+    streams = stream_names(exchange, 1 if exchange in REFERENCES else partitions)
+    return all(exists(connection, stream) for stream in streams)

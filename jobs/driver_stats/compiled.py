@@ -35,6 +35,7 @@ _FILES = (
     "drive_minutes.py",
     "order.py",
     "present.py",
+    "road_cells.py",
 )
 
 

@@ -1,6 +1,7 @@
 """driver_stats, wired: the log -> vehicles (columnar kernel) -> drivers (hours and days) -> tables.
 
-Where ``assignments.enabled`` is set, log-ins say who drove where no message does (assignments.py).
+Where ``assignments.enabled`` is set, log-ins say who drove where no message does (assignments.py); where
+``road_limits.enabled`` is, limits of roads are reference data of the vehicles' operator (road_limits.py).
 
 Runs in this process (``kappafleet run driver_stats``) and on any cluster::
 
@@ -18,10 +19,12 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from connectors.columnar import ColumnarSpec, Limits, columnar
 from connectors.ends import LogSource, RowSink
 from connectors.keyed import framed, keyed_rows, of_schema, rows_of
+from connectors.reference_inputs import reference_inputs
 from jobs.driver_stats.assignments import EVENTS, RECORDS, REJECTS, Attribution
 from jobs.driver_stats.driver_windows import DriverWindows
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.outputs import UNKNOWN_DRIVER, event_rules, outputs
+from jobs.driver_stats.road_limits import references_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.unnamed import SCHEMA as LOGINS
 from jobs.driver_stats.unnamed_trips import TripRules
@@ -49,7 +52,8 @@ def vehicle_operator(settings: Settings, live: bool) -> ColumnarSpec:
 
 def exchanges_beside(settings: Settings) -> tuple[str, ...]:
     """What else than EXCHANGE is read from RabbitMQ."""
-    return (ASSIGNMENTS,) if settings.assignments.enabled else ()
+    references = tuple(each.name for each in references_of(settings))
+    return (ASSIGNMENTS, *references) if settings.assignments.enabled else references
 
 
 def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, settings: Settings) -> None:
@@ -72,11 +76,13 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
             records, logins = of_schema(records, LOGINS, others=True), of_schema(records, LOGINS)
         else:
             logins = records_of(beside)
+    records, references = reference_inputs(source, records, records_of, references_of(settings))
     vehicles = columnar(
         records,
         vehicle_operator(settings, source.live),
         uid="vehicles",
         name="vehicles: minutes, trips, events",
+        references=references,
     )
     streams, frames = [rows_of(vehicles.streams[name]) for name in ("part", "drive")], [vehicles.rows]
     if logins is not None:

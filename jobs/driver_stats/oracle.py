@@ -19,6 +19,7 @@ import numpy as np
 from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
+from connectors.reference import ReferenceTable
 from connectors.rows import Value
 from connectors.rows_in_memory import Newest, Row, TableRows, stream_key, timestamp
 from jobs.driver_stats import unnamed, unnamed_events, unnamed_trips
@@ -26,9 +27,10 @@ from jobs.driver_stats.attribution import Logins, driver_of, stretches, with_log
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.oracle_drivers import DriverWindows
 from jobs.driver_stats.outputs import event_rules, outputs
+from jobs.driver_stats.road_limits import references_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
-from jobs.log_lines import Line, log_lines, reject_row
+from jobs.log_lines import Line, ReferenceLines, log_lines, reject_row
 from schemas.messages import message
 from schemas.tables import Table, tables
 
@@ -50,6 +52,7 @@ class Log:
         messages, copies: how many there were in all, and how many of these were copies.
         samples: of the accepted messages without copies.
         logins: of each vehicle, where log-ins are read.
+        references: the tables of reference data, by name.
     """
 
     vehicles: dict[str, list[Decoded]] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class Log:
     copies: int = 0
     samples: int = 0
     logins: dict[str, Logins] = field(default_factory=dict)
+    references: dict[str, ReferenceTable] = field(default_factory=dict)
 
 
 def oracle_tables(
@@ -94,13 +98,16 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
     spec = message_spec(settings)
     decoder, scan = MessageDecoder(spec), KeyScan(spec.id_field)
     seen: set[tuple[str, int, int]] = set()
-    log = Log()
+    references = ReferenceLines(references_of(settings))
+    log = Log(references=references.tables)
     for line in lines:
         log.messages += 1
         if progress and log.messages % 1000 == 0:
             progress("messages", log.messages, None)
         if settings.assignments.enabled and KeyScan("schema").key(line.body) == unnamed.SCHEMA:
             _log_in(log, line, scan.key(line.body))
+            continue
+        if references.take(line, log.rejects.append):
             continue
         try:
             decoded = decoder.decode(line.body, scan.key(line.body), offset=line.number)
@@ -206,6 +213,7 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
     drivers = DriverWindows(settings)
     operator = VehicleOperator()
     operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
+    operator.refer(log.references)
     vehicles = len(log.vehicles)
     while log.vehicles:
         vehicle_id = next(iter(log.vehicles))

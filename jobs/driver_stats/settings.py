@@ -12,6 +12,7 @@ from conf.harsh import HarshRuleSet
 from conf.hours import EuRules, FmcsaRules, HoursClasses, hours_classes
 from conf.local_time import LocalTime, local_time
 from conf.parameters import Frozen, load
+from conf.results import Results
 from conf.score import AdditiveRules, PercentRules
 from conf.speeding import SpeedingRuleSet
 
@@ -127,6 +128,12 @@ class Assignments(Frozen):
     enabled: bool
 
 
+class RoadLimits(Frozen):
+    """Whether limits of roads are read."""
+
+    enabled: bool
+
+
 class Message(Frozen):
     """Bounds of a message."""
 
@@ -171,6 +178,8 @@ class Settings(Frozen):
     message: Message
     batch: Batch
     assignments: Assignments
+    road_limits: RoadLimits
+    results: Results
     attribution: AttributionRules = Field(default_factory=attribution)
     local_time: LocalTime = Field(default_factory=local_time)
     hours: HoursClasses = Field(default_factory=hours_classes)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from conf.score import AdditiveRules, PercentRules
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
+from connectors.reference import ReferenceTable
 from jobs.driver_stats import drive_minutes, harsh, layout, order, parts, present, speeding, unnamed
 from jobs.driver_stats.backlog import Backlog, Call, scratch_rows
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
@@ -21,6 +22,7 @@ from jobs.driver_stats.fleet_time import Cuts, FleetTime
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, SCORE_BANDS, SCORE_STATES, TEXT_WORDS
 from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
+from jobs.driver_stats.road_limits import ROAD_LIMITS, RoadLimits, references_of
 from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
 from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
@@ -142,8 +144,17 @@ class VehicleOperator:
         self._drives = np.zeros(0, DRIVE_ROW)
         self._unnamed = np.zeros(0, UNNAMED_ROW)
         self._attributes = settings.assignments.enabled
+        # A limit of the parameters counts before the road's, and is always there.
+        self._uses_roads = settings.speeding.limit_kmh is None
+        self.refer({each.name: ReferenceTable(each) for each in references_of(settings)})
         self._rows = RowBuffer(self._parameters, 4096)
         self._scratch = scratch_rows(self._parameters)
+
+    def refer(self, references: Mapping[str, ReferenceTable]) -> None:
+        """Takes other tables of reference data than the empty ones it was opened with."""
+        self.references = references
+        roads = references.get(ROAD_LIMITS.name) if self._uses_roads else None
+        self._roads = None if roads is None else RoadLimits(roads)
 
     def upgrade(self, version: int, row: bytes) -> bytes:
         """A state row of an older layout in the present one.
@@ -167,7 +178,7 @@ class VehicleOperator:
             samples["ignition"],
             samples["odometer"],
             samples["yaw_rate"],
-            samples["speed_limit"],
+            samples["speed_limit"] if self._roads is None else self._roads.limits(samples),
         )
         driver_codes, drivers = b.texts["driver_id"]
         fleet_codes, fleets = b.texts["fleet_id"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from connectors.in_memory import Decoded, InMemory
 from jobs.driver_stats.inputs import SCHEMA
+from jobs.driver_stats.road_limits import ROAD_LIMITS
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from schemas.messages import message
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from connectors.columnar_runtime import ColumnarFunction
 
 _T0 = 1_700_000_000_000
+_ROAD = b'{"schema":"road_limit/1","cell":"u3","limit_kmh":45,"valid_from":0}'
 
 
 def main() -> None:
     """Runs the drive; nothing is kept but the cache."""
     operator = VehicleOperator()
-    operator.open(json.dumps({"settings": Settings.load().model_dump(), "live": True}), 0)
+    settings = Settings.load(["road_limits.enabled=true"])
+    operator.open(json.dumps({"settings": settings.model_dump(), "live": True}), 0)
+    operator.references[ROAD_LIMITS.name].put(_ROAD)
     keys = InMemory(cast("ColumnarFunction", operator), message(SCHEMA))
     second = [*range(200), *range(700, 1100)]
     for at in range(0, len(second), 40):

@@ -24,6 +24,11 @@ def test_a_log_in_goes_to_the_assignments_by_vehicle() -> None:
     assert message(body) == Message(body, "assignments", "v", "v:2", 5, 0)
 
 
+def test_a_limit_of_a_road_goes_to_its_own_exchange_by_cell_and_has_no_time() -> None:
+    body = b'{"schema":"road_limit/1","cell":"u33db8m","limit_kmh":50,"valid_from":5,"t":7}'
+    assert message(body) == Message(body, "road_limits", "u33db8m", "", None, 0)
+
+
 def test_a_missing_schema_means_telemetry_and_a_given_exchange_wins() -> None:
     body = b'{"vehicle_id":"v"}'
     assert message(body) == Message(body, "telemetry", "v")

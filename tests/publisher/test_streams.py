@@ -7,7 +7,7 @@ from pika.adapters.blocking_connection import BlockingConnection
 
 from kappafleet.connections import rabbitmq_connection
 from kappafleet.errors import ServerError, UserError
-from kappafleet.streams import StreamSettings, declare, declare_results, stream_names
+from kappafleet.streams import StreamSettings, declare, declare_results, settings_of, stream_names
 from tests.publisher.wire import SETTINGS, Wire
 
 
@@ -52,6 +52,13 @@ def test_an_exchange_of_another_type_is_refused(broker: BlockingConnection, exch
         UserError, match=rf"exchange {exchange} exists, but not as a durable x-consistent-hash"
     ):
         declare(broker, exchange, SETTINGS)
+
+
+def test_reference_data_is_in_one_stream_that_keeps_everything() -> None:
+    assert settings_of("road_limits", SETTINGS) == replace(
+        SETTINGS, partitions=1, max_age="", max_length_bytes=0
+    )
+    assert settings_of("telemetry", SETTINGS) == SETTINGS
 
 
 def test_results_is_a_topic_exchange(broker: BlockingConnection) -> None:

@@ -5,6 +5,8 @@ import contextlib
 import numpy as np
 
 from connectors.columnar_runtime import NO_TIMER, UNKNOWN, Result
+from connectors.reference import ReferenceTable
+from schemas.references import Field, Reference
 
 COUNT_ROW = np.dtype(
     [("n", "<i8"), ("total", "<f8"), ("end_ms", "<i8"), ("write_us", "<i8"), ("driver", "S64")], align=True
@@ -350,3 +352,34 @@ class Refusing(Counting):
 
     def timers(self, fired):
         return Result(np.full(len(fired.states), NO_TIMER), rejects=[(0, "unwanted: timer")])
+
+
+class Priced(Counting):
+    """Tells the price of what a message's driver names; where there is none, all prices that it knows."""
+
+    state_dtype = np.dtype([("n", "<i8")])
+    counters = ()
+
+    def open(self, settings_json, subtask):
+        thing, price = Field("thing", "string", True), Field("price", "string", False)
+        self.references = {"prices": ReferenceTable(Reference("prices", "price/1", (thing,), (price,)))}
+
+    def batch(self, batch):
+        batch.states["n"] += 1
+        rows = []
+        for message, k in enumerate(batch.key_index):
+            row = np.zeros((), COUNT_ROW)
+            row["n"] = batch.states["n"][k]
+            row["driver"] = self.price(
+                text(batch.texts["driver_id"], message).decode(), batch.samples["t"][0]
+            )
+            rows.append(row)
+        return Result(np.full(len(batch.states), NO_TIMER), self.out(batch.key_index, rows))
+
+    def price(self, thing, ms):
+        table = self.references["prices"]
+        found = table.at((thing,), ms)
+        if found is not None:
+            return found[0]
+        known = sorted((key[0], table.at(key, ms)) for key in table) if len(table) < 5 else []
+        return ",".join(f"{key}={price[0]}" for key, price in known if price)

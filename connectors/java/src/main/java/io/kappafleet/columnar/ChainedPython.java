@@ -25,7 +25,7 @@ final class ChainedPython {
       StreamOperatorFactory<?> factory = chained.getStreamOperatorFactory(classLoader);
       if (factory instanceof SimpleOperatorFactory<?> simple
           && simple.getOperator() instanceof AbstractEmbeddedPythonFunctionOperator<?> operator
-          && !(operator instanceof ColumnarKeyedProcess)) {
+          && !(operator instanceof ColumnarOperator)) {
         throw new SuppressRestartsException(
             new IllegalStateException(
                 "the Python function '"

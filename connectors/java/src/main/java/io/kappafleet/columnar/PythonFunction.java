@@ -92,6 +92,15 @@ final class PythonFunction {
     return (byte[]) result;
   }
 
+  /** Gives the function rows of reference data; returns what it says of them, as JSON. */
+  byte[] refer(byte[] frames) {
+    Object result = interpreter.invokeMethod(OBJECT, "refer", frames);
+    if (result instanceof String traceback) {
+      throw failure(traceback);
+    }
+    return (byte[]) result;
+  }
+
   void close() {
     interpreter.invokeMethod(OBJECT, "close");
   }

@@ -11,11 +11,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.api.java.tuple.Tuple5;
 import org.apache.flink.python.PythonOptions;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
@@ -70,11 +72,29 @@ final class Operator implements AutoCloseable {
   private static KeyedOneInputStreamOperatorTestHarness<
           String, Tuple5<String, byte[], String, Long, Long>, byte[]>
       harness(String spec, int parallelism, int index) throws Exception {
-    assumeTrue(Files.exists(PYTHON), "needs the project's .venv: run make setup");
+    assumeTrue(hasPython(), "needs the project's .venv: run make setup");
     ColumnarKeyedProcess operator = new ColumnarKeyedProcess(spec);
-    operator.getConfiguration().set(PythonOptions.PYTHON_EXECUTABLE, PYTHON.toString());
+    operator.getConfiguration().set(PythonOptions.PYTHON_EXECUTABLE, python());
     return new KeyedOneInputStreamOperatorTestHarness<>(
         operator, new ColumnarStreams.ByKey(), Types.STRING, 16, parallelism, index);
+  }
+
+  static boolean hasPython() {
+    return Files.exists(PYTHON);
+  }
+
+  static String python() {
+    return PYTHON.toString();
+  }
+
+  /** A key of a subtask. */
+  static String keyOf(int parallelism, int index) {
+    for (int i = 0; ; i++) {
+      String key = "k" + i;
+      if (KeyGroupRangeAssignment.assignKeyToParallelOperator(key, 16, parallelism) == index) {
+        return key;
+      }
+    }
   }
 
   static String spec(String className, int maxMessages, int maxBytes, long maxDelayMs) {
@@ -159,8 +179,13 @@ final class Operator implements AutoCloseable {
 
   /** What has come out since the last call: rows as text, watermarks as numbers. */
   List<String> output() {
+    return describeAll(harness.getOutput());
+  }
+
+  /** Takes all of an output. */
+  static List<String> describeAll(Queue<Object> output) {
     List<String> all = new ArrayList<>();
-    for (Object element; (element = harness.getOutput().poll()) != null; ) {
+    for (Object element; (element = output.poll()) != null; ) {
       if (element instanceof Watermark watermark) {
         all.add("watermark " + watermark.getTimestamp());
       } else if (element instanceof StreamRecord<?> record) {
@@ -170,6 +195,11 @@ final class Operator implements AutoCloseable {
       }
     }
     return all;
+  }
+
+  OperatorSubtaskState snapshot() throws Exception {
+    harness.prepareSnapshotPreBarrier(1);
+    return harness.snapshot(1, 1);
   }
 
   List<String> rows() {
