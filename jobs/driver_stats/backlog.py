@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from connectors.columnar_runtime import KeyStore
 from jobs.driver_stats import emit, kernel, order
-from jobs.driver_stats.corrections import Difference, Run, difference, event_identities, move_idling
+from jobs.driver_stats.corrections import Difference, Identity, Run, difference, event_identities, move_idling
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import FOLDS, LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_WORDS, N
 from jobs.driver_stats.row_buffer import RowBuffer
@@ -347,6 +347,7 @@ class Backlog:
         p = self.p
         if any(self._in_reach(seam) for seam in touched):
             self._outdo(key, seams)
+        void: set[Identity] = set()
         for index, seam in enumerate(seams):
             if seam not in touched:
                 continue
@@ -354,10 +355,15 @@ class Backlog:
                 self.call.rows.grow()
             kernel.publish(p, seam.lane[0], key, NEVER_MS, self.call.rows.rows)
             if self._in_reach(seam):
-                self._join(key, seams, index, touched)
+                self._join(key, seams, index, touched, void)
 
-    def _join(self, key: int, seams: list[Seam], index: int, touched: dict[Seam, _Touched]) -> None:
-        """Folds the head behind a seam again, and sends what is different."""
+    def _join(
+        self, key: int, seams: list[Seam], index: int, touched: dict[Seam, _Touched], void: set[Identity]
+    ) -> None:
+        """Folds the head behind a seam again, and sends what is different.
+
+        ``void`` has the events that seams before it made void: an idling may go on over several gaps.
+        """
         seam = seams[index]
         rows = self.call.rows
         s = self.call.lanes[key]
@@ -376,17 +382,16 @@ class Backlog:
         new = self._run(after, seam.head, seam.entries, key, 1)
         result = new.lane
         seam.corrections += 1
-        written = {*event_identities(events[events["key"] == key])}
+        written = {*event_identities(events[events["key"] == key])} | void
         if seam.seal is not None:
             live = s if index + 1 == len(seams) else None
             written |= move_idling(self.p.idle_event_ms, key, seam.seal[0], result[0], live, rows)
-        self._emit(
-            difference(
-                key, old, new, withdrawn, after=seam.start - 1, written=written,
-                minutes_after=NONE,
-                not_void=passed | {int(seam.lane["minute_start"][0])},
-            )
+        found = difference(
+            key, old, new, withdrawn, after=seam.start - 1, written=written, minutes_after=NONE,
+            not_void=passed | {int(seam.lane["minute_start"][0])},
         )  # fmt: skip
+        self._emit(found)
+        void |= found.void_events()
         self.call.counters[order.CORRECTIONS] += 1
         if seam.seal is not None:
             self._move_trip(key, seams, index, result, touched)

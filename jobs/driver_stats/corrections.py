@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -36,6 +36,10 @@ class Difference:
     minutes: list[Any] = field(default_factory=list)
     trips: list[Any] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
+
+    def void_events(self) -> set[Identity]:
+        """The events that exist no longer."""
+        return {*_by([row for row in self.events if row["superseded_by"] != NONE], *_EVENT)}
 
 
 def difference(
@@ -129,7 +133,7 @@ def event_identities(rows: NDArray[Any]) -> Collection[Identity]:
     return _by(rows, *_EVENT).keys()
 
 
-def _by(rows: NDArray[Any], *names: str) -> dict[Identity, Any]:
+def _by(rows: Iterable[Any], *names: str) -> dict[Identity, Any]:
     """The last row of each identity."""
     return {
         tuple(row[name].tobytes() if row[name].ndim else int(row[name]) for name in names): row.copy()

@@ -40,6 +40,7 @@ NDS_RULE = [
     "harsh.rearm_ratio=1",
     "harsh.min_speed_kmh=0",
     "harsh.corner_min_speed_kmh=0",
+    "idle.event_s=0",
 ]
 
 
