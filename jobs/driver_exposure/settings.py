@@ -75,10 +75,11 @@ class Settings(Parameters):
             f"clock.max_ahead_s={parameters.clock.max_ahead_s!r}",
         ]
         vehicles = Vehicles.load([*halves[VEHICLES], *shared])
-        if vehicles.assignments.enabled:
-            raise ParameterError(
-                "--set driver_stats.assignments.enabled=true: driver_exposure reads no log-ins, only driver_id"
-            )
+        for name in ("assignments", "road_limits"):
+            if getattr(vehicles, name).enabled:
+                raise ParameterError(
+                    f"--set driver_stats.{name}.enabled=true: driver_exposure reads no {name}"
+                )
         sensors = Sensors.load([*halves[SENSORS], *shared])
         return cls(**parameters.model_dump(), vehicles=vehicles, sensors=sensors)
 

@@ -24,6 +24,7 @@ from schemas.tables import parse, table, tables
         ("driver_stats", "fleet_day", "fleet_id", "driver_id"),
         ("driver_stats", "driver_day", "", "driver_id"),
         ("driver_stats", "reject", "", "source"),
+        ("driver_exposure", "driver_exposure", "", "driver_id"),
         ("metrics", "metric_window", "metric", "id"),
     ],
 )
