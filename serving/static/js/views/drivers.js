@@ -41,7 +41,7 @@ export function start({ into, fleet, day, feed, fail }) {
       h("div", { class: "card" },
         table(columns, order, { sorted, onsort: (index) => { sorted.down = sorted.index === index ? !sorted.down : index !== 0; sorted.index = index; draw(); } }),
         h("p", { class: "legend" }, ...[["kept", "score"], ["events", "harsh events"], ["speeding", "speeding"], ["idling", "idling"]]
-          .map(([kind, text]) => h("span", {}, h("i", { class: `bars ${kind}` }), text)))));
+          .map(([kind, text]) => h("span", {}, h("i", { class: kind }), text)))));
     paint(into);
   }
 
