@@ -395,8 +395,9 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             self._days_before(long, date)
         before = {start: week[-1] for start, week in long.weeks.items()} if data is not None else {}
         long.put(date, total, self._week_end(date, fleets))
-        for start, (*_, end_ms) in long.weeks.items():
-            if end_ms > closed_ms and before.get(start) != end_ms:
+        for start, (_, was_final, end_ms) in long.weeks.items():
+            # A restored job's watermark begins anew, so the timer of a week that was final has fired already.
+            if end_ms > closed_ms and (was_final or before.get(start) != end_ms):
                 timers.register_event_time_timer(end_ms - 1)
         live = self._emit_every_ms is not None
         written = list(
