@@ -112,6 +112,18 @@ async def test_what_waits_for_one_client_is_not_changed_by_what_waits_for_anothe
     assert len(taken(second)) == 3
 
 
+async def test_what_a_client_has_taken_does_not_grow_with_what_waits_for_another() -> None:
+    hub = Hub()
+    quick, slow = hub.follow("fleet/north"), hub.follow("fleet/north")
+    hub.take_in([live("v1", 1)])
+    assert await quick.wait(5.0)
+    batch, _, _ = quick.take()
+    hub.take_in([live("v2", 1)])
+    assert await quick.wait(5.0)
+    assert slow.waiting == 2
+    assert len(batch) == 1
+
+
 async def test_more_rows_than_may_wait_make_a_snapshot_due_and_hold_no_memory() -> None:
     hub = Hub(most_pending=100)
     client = hub.follow("fleet/north")

@@ -14,7 +14,7 @@ from cassandra.cluster import Session
 
 from connectors.cassandra_client import active_version, create_meta
 from connectors.cassandra_client import connect as cassandra
-from kappafleet.connections import CassandraConnection, rabbitmq_connection
+from kappafleet.connections import CassandraConnection, rabbitmq_parameters
 from kappafleet.stack.stack import Stack
 from serving.store import keyspace_of
 from tests.driver_stats.jobs import write_lines
@@ -77,12 +77,16 @@ def test_a_harsh_brake_is_on_the_page_within_a_second_of_its_message(
 ) -> None:
     monkeypatch.setenv("KF_TEST_CASSANDRA_PORT", str(stack.ports.cql))
     monkeypatch.setenv("KF_TEST_RABBITMQ_AMQP_PORT", str(stack.ports.amqp))
-    with pipeline(stack, "live_page") as of, rabbitmq_connection() as connection:
+    parameters = rabbitmq_parameters()
+    parameters.heartbeat = 0  # it rests while the job starts
+    with pipeline(stack, "live_page") as of, pika.BlockingConnection(parameters) as connection:
         of.keyspace = keyspace_of(JOB, VERSION)
         first = message(0, 0, brakes=False)
         of.publish(write_lines(tmp_path / "first.jsonl", [first]))
         of.submit(["results.enabled=true", "order.buffer_s=0", "watermark.delay_s=5"])
         wait_until(lambda: of.status() == "RUNNING" and of.checkpoints() > 0, 120, "a first checkpoint")
+        there = f"SELECT vehicle_id FROM {of.keyspace}.vehicle_live WHERE fleet_id = %s"
+        wait_until(lambda: bool(version.execute(there, (FLEET,)).all()), 120, "the vehicle in vehicle_live")
         channel = connection.channel()
         with served("--rate", "0") as address:
             page.open(f"{address}/dashboard/#/fleet")
