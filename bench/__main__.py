@@ -96,7 +96,7 @@ def _arguments() -> argparse.Namespace:
         "modes",
         nargs="*",
         metavar="MODE",
-        help=f"of {', '.join(MODES)} (default: all these), {', '.join(IF_ASKED)}",
+        help=f"of {', '.join(MODES)}; default: all",
     )
     parser.add_argument("--quick", action="store_true", help="shorter runs, one round")
     parser.add_argument("--rounds", type=int, help="runs of each engine")
