@@ -4,7 +4,6 @@ import com.rabbitmq.stream.AuthenticationFailureException;
 import io.netty.handler.ssl.NotSslRecordException;
 import java.io.IOException;
 import java.security.cert.CertificateException;
-import org.apache.flink.util.ExceptionUtils;
 
 /** Why no connection came about, and what a person can do about it, in one line. */
 final class ConnectProblem extends IOException {
@@ -21,9 +20,9 @@ final class ConnectProblem extends IOException {
         "cannot connect to RabbitMQ streams at %s as user %s: %s"
             .formatted(address, user, explain(failure, tls)));
     lasting =
-        has(failure, AuthenticationFailureException.class)
-            || has(failure, CertificateException.class)
-            || has(failure, NotSslRecordException.class);
+        Causes.has(failure, AuthenticationFailureException.class)
+            || Causes.has(failure, CertificateException.class)
+            || Causes.has(failure, NotSslRecordException.class);
     // Not as the cause: commands and Flink's pages show the innermost one, which explains less.
     addSuppressed(failure);
   }
@@ -34,38 +33,22 @@ final class ConnectProblem extends IOException {
   }
 
   private static String explain(Throwable failure, boolean tls) {
-    if (has(failure, AuthenticationFailureException.class)) {
+    if (Causes.has(failure, AuthenticationFailureException.class)) {
       return "it refuses the user or the password; correct KF_RABBITMQ_USER and KF_RABBITMQ_PASSWORD"
           + " (or the file that KF_RABBITMQ_PASSWORD_FILE names) where JobManager and TaskManagers"
           + " run";
     }
-    if (has(failure, CertificateException.class)) {
+    if (Causes.has(failure, CertificateException.class)) {
       return "its certificate is not trusted ("
-          + reason(failure)
+          + Causes.reason(failure)
           + "); set KF_RABBITMQ_CA_FILE to the certificate (PEM) of the authority that signed the"
           + " broker's, and the host to a name that stands in the broker's";
     }
-    if (has(failure, NotSslRecordException.class)) {
+    if (Causes.has(failure, NotSslRecordException.class)) {
       return "no TLS is spoken there; correct the stream port, or unset KF_RABBITMQ_TLS";
     }
-    return reason(failure)
+    return Causes.reason(failure)
         + "; is the broker up, with the plugin rabbitmq_stream"
         + (tls ? "?" : ", and does the port take connections without KF_RABBITMQ_TLS=1?");
-  }
-
-  private static boolean has(Throwable failure, Class<? extends Throwable> type) {
-    return ExceptionUtils.findThrowable(failure, type).isPresent();
-  }
-
-  /** The innermost cause that says something. */
-  private static String reason(Throwable failure) {
-    String said = failure.getClass().getSimpleName();
-    for (Throwable each = failure; each != null; each = each.getCause()) {
-      String message = each.getMessage();
-      if (message != null && !message.isBlank()) {
-        said = message.lines().findFirst().orElseThrow();
-      }
-    }
-    return said;
   }
 }

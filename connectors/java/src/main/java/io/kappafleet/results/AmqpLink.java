@@ -7,6 +7,7 @@ import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.client.ShutdownSignalException;
 import io.kappafleet.rabbitmq.BrokerAddress;
+import io.kappafleet.rabbitmq.Causes;
 import io.kappafleet.tls.TrustedCertificates;
 import java.io.IOException;
 import java.net.Socket;
@@ -85,8 +86,7 @@ final class AmqpLink implements AutoCloseable {
     if (to.tls()) {
       String file = to.caFile();
       try {
-        factory.useSslProtocol(
-            TrustedCertificates.context(file == null ? null : Path.of(file)));
+        factory.useSslProtocol(TrustedCertificates.context(file == null ? null : Path.of(file)));
       } catch (GeneralSecurityException e) {
         throw new IOException("KF_RABBITMQ_CA_FILE=" + file + " cannot be used", e);
       }
@@ -182,18 +182,18 @@ final class AmqpLink implements AutoCloseable {
 
   /** Whether the broker is there and refuses, so that waiting will not help. */
   static boolean isLasting(Throwable failure) {
-    return has(failure, AuthenticationFailureException.class)
-        || has(failure, CertificateException.class)
+    return Causes.has(failure, AuthenticationFailureException.class)
+        || Causes.has(failure, CertificateException.class)
         || LASTING.contains(replyCode(failure));
   }
 
   /** In one line what is wrong and what a person can do. */
   static String explain(Throwable failure, String exchange) {
-    if (has(failure, AuthenticationFailureException.class)) {
+    if (Causes.has(failure, AuthenticationFailureException.class)) {
       return "it refuses the user or the password; correct KF_RABBITMQ_USER and KF_RABBITMQ_PASSWORD"
           + " (or the file that KF_RABBITMQ_PASSWORD_FILE names) where the TaskManagers run";
     }
-    if (has(failure, CertificateException.class)) {
+    if (Causes.has(failure, CertificateException.class)) {
       return "its certificate is not trusted; set KF_RABBITMQ_CA_FILE to the certificate (PEM) of the"
           + " authority that signed the broker's, and the host to a name that stands in it";
     }
@@ -204,7 +204,8 @@ final class AmqpLink implements AutoCloseable {
       case AMQP.ACCESS_REFUSED ->
           "the user may not publish to exchange %s; give it the right to write there"
               .formatted(exchange);
-      default -> reason(failure) + "; see to it that the broker is up and takes AMQP at this port";
+      default ->
+          Causes.reason(failure) + "; see to it that the broker is up and takes AMQP at this port";
     };
   }
 
@@ -217,22 +218,6 @@ final class AmqpLink implements AutoCloseable {
       return close.getReplyCode();
     }
     return reason instanceof AMQP.Connection.Close close ? close.getReplyCode() : 0;
-  }
-
-  private static boolean has(Throwable failure, Class<? extends Throwable> type) {
-    return ExceptionUtils.findThrowable(failure, type).isPresent();
-  }
-
-  /** The innermost cause that says something. */
-  private static String reason(Throwable failure) {
-    String said = failure.getClass().getSimpleName();
-    for (Throwable each = failure; each != null; each = each.getCause()) {
-      String message = each.getMessage();
-      if (message != null && !message.isBlank()) {
-        said = message.lines().findFirst().orElseThrow();
-      }
-    }
-    return said;
   }
 
   private static Thread daemon(Runnable task) {

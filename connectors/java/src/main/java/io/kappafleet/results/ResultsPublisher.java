@@ -90,8 +90,7 @@ final class ResultsPublisher implements AmqpLink.Listener, AutoCloseable {
       }
     }
     thread.start();
-    timer.scheduleWithFixedDelay(
-        this::look, LOOK_EVERY_MS, LOOK_EVERY_MS, TimeUnit.MILLISECONDS);
+    timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MS, LOOK_EVERY_MS, TimeUnit.MILLISECONDS);
   }
 
   void register(MetricGroup metrics) {

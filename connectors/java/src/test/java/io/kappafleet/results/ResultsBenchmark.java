@@ -16,11 +16,12 @@ import java.util.concurrent.Semaphore;
 import org.apache.flink.connector.base.sink.writer.ResultHandler;
 
 /**
- * What publishing a row costs: {@code ResultsBenchmark HOST AMQP_PORT EXCHANGE TABLES.json TABLE ID ROWS ROUNDS}.
+ * What publishing a row costs: {@code ResultsBenchmark HOST AMQP_PORT EXCHANGE TABLES.json TABLE ID
+ * ROWS ROUNDS}.
  *
  * <p>TABLES.json holds tables as {@link TableSpec#parse} reads them; rows have a value in every
- * column. Encodes rows without publishing them, then publishes as many in batches of 64 with at most
- * 1,024 unconfirmed. Prints microseconds of processor time a row, by thread.
+ * column. Encodes rows without publishing them, then publishes as many in batches of 64 with at
+ * most 1,024 unconfirmed. Prints microseconds of processor time a row, by thread.
  */
 final class ResultsBenchmark {
   private static final int BATCH = 64;

@@ -180,7 +180,8 @@ class ResultsSinkTest {
               });
 
       assertThatThrownBy(() -> publishMany(sink(gate.port(), 3_000), 1_000_000))
-          .hasStackTraceContaining("no result was confirmed by RabbitMQ at 127.0.0.1:" + gate.port())
+          .hasStackTraceContaining(
+              "no result was confirmed by RabbitMQ at 127.0.0.1:" + gate.port())
           .hasStackTraceContaining("for 3 s: ")
           .hasStackTraceContaining("Connection refused");
       trouble.join();
