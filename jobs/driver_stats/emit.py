@@ -57,6 +57,14 @@ MINUTES, PARTS, TRIPS, EVENTS, LIVES = range(5)
 
 
 @njit
+def _whose(row, s):
+    """The row is of the lane's driver and fleet."""
+    for w in range(TEXT_WORDS):
+        row["driver"][w] = s["driver"][w]
+        row["fleet"][w] = s["fleet"][w]
+
+
+@njit
 def emit_trip(s, key, with_tail, rows):
     """Writes the trip as it stands, with the standing at its end or without (then it ends with its last movement).
 
@@ -69,9 +77,7 @@ def emit_trip(s, key, with_tail, rows):
     row = rows.trips[rows.counts[TRIPS]]
     rows.counts[TRIPS] += 1
     row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
+    _whose(row, s)
     row["vehicle_class"] = s["vehicle_class"]
     row["start_ms"] = s["trip_start"]
     row["start_lat"] = s["trip_start_lat"]
@@ -137,9 +143,7 @@ def emit_part(s, key, rows):
     row = rows.parts[rows.counts[PARTS]]
     rows.counts[PARTS] += 1
     row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
+    _whose(row, s)
     row["minute_start"] = s["minute_start"]
     row["event_ms"] = s["minute_start"] + MINUTE_MS - 1
     row["trip_ms"] = s["minute_trip"]
@@ -185,9 +189,7 @@ def emit_event(s, key, axis, rows):
     row = rows.events[rows.counts[EVENTS]]
     rows.counts[EVENTS] += 1
     row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
+    _whose(row, s)
     row["type"] = axis
     ratio = s["event_peak"][axis] / s["event_threshold"][axis]
     row["severity"] = 2 if ratio >= 1.5 else (1 if ratio >= 1.25 else 0)
@@ -214,9 +216,7 @@ def emit_speeding(r, s, key, rows):
     row = rows.events[rows.counts[EVENTS]]
     rows.counts[EVENTS] += 1
     row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
+    _whose(row, s)
     row["type"] = SPEEDING_EVENT
     row["severity"] = SPEEDING_SEVERITY + severity_of(r, s) - MINOR
     row["start_ms"] = s["speeding_start"]
@@ -242,9 +242,7 @@ def emit_idling(s, key, rows):
     row = rows.events[rows.counts[EVENTS]]
     rows.counts[EVENTS] += 1
     row["key"] = key
-    for w in range(TEXT_WORDS):
-        row["driver"][w] = s["driver"][w]
-        row["fleet"][w] = s["fleet"][w]
+    _whose(row, s)
     row["type"] = IDLING_EVENT
     row["severity"] = -1
     row["start_ms"] = s["idle_start"]
