@@ -23,7 +23,7 @@ from connectors.rows import FrameEncoder, Value
 from jobs.driver_stats import drive_minutes, fleet_time, unnamed, windows
 from jobs.driver_stats.at_wheel import AtWheel
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
-from jobs.driver_stats.driving_hours import DriveLeft, DrivingHours
+from jobs.driver_stats.driving_hours import DriveLeft, DrivingHours, OfDriver
 from jobs.driver_stats.fleet_time import FleetTime
 from jobs.driver_stats.hours import MINUTE_MS
 from jobs.driver_stats.layout import NONE
@@ -93,6 +93,8 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._maxima = Maxima(state("maxima", Types.STRING(), Types.PICKLED_BYTE_ARRAY()), self._attributes)
         self._left = state("drive_left", Types.LONG(), Types.STRING())
         self._driving = DrivingHours(self._hours_rules, runtime_context)
+        # As it was judged in this call; read anew in the next one.
+        self._hours_of: OfDriver | None = None
         self._wheel = AtWheel(runtime_context) if self._shows_left else None
         self._events = FrameEncoder(table(JOB, "driver_event"))
         self._encoders = {name: WindowRows(name, self._rules) for name in TABLES}
@@ -101,6 +103,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: tuple[str, bytes], ctx: KeyedProcessFunction.Context) -> Iterable[bytes]:
         """Folds one part in. Each call into the state or the timers is one into Java: there are as few as can be."""
         driver_id, row = value
+        self._hours_of = None
         if len(row) == DRIVE_ROW.itemsize:
             return self._drove(row, ctx.timer_service(), driver_id)
         given = unnamed.read_attributed(row) if unnamed.is_attributed(row) else None
@@ -147,7 +150,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         closed_ms = timers.current_watermark() + 1
         if not self._hours_rules or closed_ms <= 0:
             return
-        hours = self._driving.of_driver()
+        hours = self._hours_of = self._driving.of_driver()
         if not hours:
             return
         dirty = hours.dirty_from()
@@ -166,6 +169,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[bytes]:
         """Writes what the clock or the watermark asks for, and forgets what is too old."""
         driver_id = ctx.get_current_key()
+        self._hours_of = None
         timers = ctx.timer_service()
         watermark = timers.current_watermark()
         yield from self._judge(driver_id, timers)
@@ -237,6 +241,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
 
     def _forget_driving(self, now_ms: int) -> None:
         """Drops minutes of driving; days that close now may still need those that the watermark has left behind."""
+        self._hours_of = None
         hours = self._driving.of_driver()
         hours.forget(now_ms - self._keep_ms)
         hours.save()
@@ -383,7 +388,8 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         """How long the driver may still drive, at the day's end or as far as it is closed."""
         if not self._hours_rules or closed_ms <= 0:
             return None
-        left = self._driving.of_driver().left_at(min(closed_ms, end_ms))
+        hours = self._hours_of or self._driving.of_driver()
+        left = hours.left_at(min(closed_ms, end_ms))
         if left is not None and end_ms <= closed_ms:
             self._left.put(date, left.text())
         return left
