@@ -174,7 +174,7 @@ class Log:
         self.logins = [json.dumps(each).encode() for each in logins]
 
     def expected(self) -> dict[str, Found]:
-        """What the oracle says of both streams, without what the kernel itself writes of vehicles that name a driver."""
+        """The oracle's tables, without what the kernel itself writes of vehicles that name a driver."""
         lines = [*self.logins, *(json.dumps(each).encode() for each in self.telemetry)]
         found = oracle_tables(lines, self.overrides)
         named = {each["vehicle_id"] for each in self.telemetry if "driver_id" in each}
