@@ -17,6 +17,7 @@ from kappafleet.messages import Message, message
 from kappafleet.pacing import Due
 from kappafleet.publisher import WINDOW, Publisher, Totals
 from kappafleet.publishing import all_served
+from kappafleet.streams import ASSIGNMENTS
 
 KEPT = 20_000
 """So many messages back a stretch of copies may begin."""
@@ -53,8 +54,8 @@ class Feed:
         Args:
             traffic: What to publish.
             rate: Messages a second; what an outage kept back follows at once.
-            exchange: Where to; it exists.
-            partitions: The number of its streams.
+            exchange: Where telemetry goes; it exists, and so does that of the log-ins.
+            partitions: The number of streams of each.
             broker: The broker itself, not a link to it.
             file: Takes the lines.
         """
@@ -65,7 +66,7 @@ class Feed:
         self._publisher = Publisher(
             rabbitmq_parameters(broker),
             patience_s=PATIENCE_S,
-            served=all_served([exchange], partitions, broker),
+            served=all_served([exchange, ASSIGNMENTS], partitions, broker),
         )
         self._ends = threading.Event()
         self._lock = threading.Lock()
@@ -139,7 +140,7 @@ class Feed:
                 yield self._written(copy, lines, 0.0)
             if self._ends.is_set():
                 return
-            each = message(line.body, self._exchange)
+            each = message(line.body, line.exchange or self._exchange)
             if line.vehicle_id == PROBE:
                 self.probes.append(Sent(time.monotonic(), line.at_ms, self.lines))
             with self._lock:

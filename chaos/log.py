@@ -84,7 +84,7 @@ class Disorder:
 
     Attributes:
         reordered: Messages behind one of the same vehicle, in the same stream, that was published later.
-        scattered: Vehicles whose messages are in more than one stream: between streams there is no order.
+        scattered: Vehicles whose messages of one kind are in more than one stream: between streams there is no order.
     """
 
     reordered: int
@@ -93,15 +93,16 @@ class Disorder:
 
 def disorder(held: Held, lines: Path) -> Disorder:
     """Compares the log with the lines of a file, which are in the order of publishing; copies do not count."""
-    newest: dict[tuple[str, str], int] = {}
-    streams: dict[str, set[str]] = {}
+    newest: dict[tuple[tuple[str, str], str], int] = {}
+    streams: dict[tuple[str, str], set[str]] = {}
     seen: set[str] = set()
     behind = 0
     with lines.open("rb") as file:
         for line in file:
             body = line.removesuffix(b"\n")
-            sha256, key = _sha256(body), message(body).key
-            if not key or sha256 in seen or sha256 not in held.first:
+            sha256, sent = _sha256(body), message(body)
+            key = sent.exchange, sent.key
+            if not sent.key or sha256 in seen or sha256 not in held.first:
                 continue
             seen.add(sha256)
             stream, place = held.first[sha256]

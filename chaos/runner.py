@@ -24,13 +24,13 @@ from jobs.driver_stats.oracle import oracle_tables
 from kappafleet.connections import CassandraConnection, rabbitmq_connection
 from kappafleet.places import LOOPBACK
 from kappafleet.stack.stack import Stack
-from kappafleet.streams import StreamSettings, declare, declare_results, stream_names
+from kappafleet.streams import ASSIGNMENTS, StreamSettings, declare, declare_results, stream_names
 
 JOB = "driver_stats"
 PARTITIONS = 3
 LINES = "lines.jsonl"
-HISTORY = ("window.allowed_lateness_s=0", "watermark.idle_s=5")
-"""Event time lies in the past, so nothing is too late; quiet streams close their windows soon."""
+HISTORY = ("window.allowed_lateness_s=0", "watermark.idle_s=5", "assignments.enabled=true")
+"""Event time lies in the past, so nothing is too late; quiet streams close their windows soon; drivers log in."""
 
 IN_ORDER = log.Disorder(0, 0)
 
@@ -171,7 +171,8 @@ def judge(of: Pipeline, stack: Stack, folder: Path, told: Told, result: Result) 
     result.repeated, result.reconnects = feed.totals.repeated, feed.totals.reconnects
     told.stage("what the tables should be")
     expected = oracle_tables(lines, HISTORY)
-    held = log.read(stack.rabbitmq.connection, of.ends.streams, feed.totals.confirmed)
+    streams = (*of.ends.streams, *stream_names(ASSIGNMENTS, PARTITIONS))
+    held = log.read(stack.rabbitmq.connection, streams, feed.totals.confirmed)
     result.lost, result.disorder = log.missing(held, lines), log.disorder(held, lines)
     told.stage("tables row by row")
     result.tables = _compared(of.ends.keyspace, expected, held.copies)
@@ -194,6 +195,7 @@ def pipeline(stack: Stack, plan: Plan, folder: Path, told: Told) -> Iterator[Pip
         _forget(stack, exchange, streams, keyspace)
         with rabbitmq_connection(broker) as connection:
             declare(connection, exchange, StreamSettings(partitions=PARTITIONS))
+            declare(connection, ASSIGNMENTS, StreamSettings(partitions=PARTITIONS))
             declare_results(connection)
         broker_link, cassandra_link = Link(stack.ports.stream), Link(stack.ports.cql)
         undo.callback(broker_link.close)
@@ -275,9 +277,10 @@ def _compared(keyspace: str, expected: Mapping[str, Rows], copies: Mapping[str, 
 def _forget(stack: Stack, exchange: str, streams: Sequence[str], keyspace: str) -> None:
     with rabbitmq_connection(stack.rabbitmq.connection) as connection:
         channel = connection.channel()
-        for stream in streams:
+        for stream in (*streams, *stream_names(ASSIGNMENTS, PARTITIONS)):
             channel.queue_delete(stream)
         channel.exchange_delete(exchange)
+        channel.exchange_delete(ASSIGNMENTS)
     cluster = CassandraConnection((LOOPBACK,), stack.ports.cql)
     with connect(cluster, timeout_s=60) as session:
         session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")

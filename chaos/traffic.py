@@ -14,13 +14,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from chaos.log_ins import log_ins
 from chaos.vehicle import Device, Sample, device, samples
+from kappafleet.streams import ASSIGNMENTS
 
 START_MS = 1_769_899_200_000
 """2026-01-31T22:40:00Z."""
 
 DISPLACED_MS = 9_000
 """Samples are displaced by less: order.buffer_s is 10."""
+
+NOBODYS = 4
+"""The vehicle that names no driver and that nobody logs into."""
 
 PROBE = "probe"
 """The vehicle, and its fleet, by whose live row one sees whether results flow."""
@@ -40,6 +45,7 @@ class Traffic:
         invalid: Share of messages that must become rejects.
         displaced: Whether samples change places with those of the next message.
         backlogs: Whether some vehicles keep minutes back and upload them after newer ones.
+        log_ins: Whether drivers log into vehicles that name none; one of these has nobody ever.
     """
 
     seed: int
@@ -48,12 +54,15 @@ class Traffic:
     invalid: float = 0.004
     displaced: bool = True
     backlogs: bool = True
+    log_ins: bool = True
 
     def lines(self) -> Iterator[Line]:
         """The messages, without end."""
         invalid = _Invalid(self.seed)
         probe = _Probe()
         streams = [self._vehicle(number) for number in range(self.vehicles)]
+        if self.log_ins:
+            streams += [self._log_ins(number) for number in range(self.vehicles)]
         for index, line in enumerate(heapq.merge(*streams, key=lambda each: each.at_ms)):
             if index % self.probe_every == 0:
                 yield probe.line(line.at_ms)
@@ -72,6 +81,13 @@ class Traffic:
         for seq, batch in numbered:
             yield Line(max(each.t for each in batch), of.vehicle_id, _body(of, seq, batch))
 
+    def _log_ins(self, number: int) -> Iterator[Line]:
+        of = device(random.Random(f"vehicle {number} of {self.seed}"), number)
+        if of.drivers != (None,) or number == NOBODYS:
+            return
+        for each in log_ins(random.Random(f"log-ins {number} of {self.seed}"), of.vehicle_id, START_MS):
+            yield Line(*each, exchange=ASSIGNMENTS)
+
 
 class Line(NamedTuple):
     """One message.
@@ -81,11 +97,13 @@ class Line(NamedTuple):
             before it.
         vehicle_id: Of the vehicle; "" where it has none.
         body: What is published.
+        exchange: Where to; None: where the telemetry goes.
     """
 
     at_ms: int
     vehicle_id: str
     body: bytes
+    exchange: str | None = None
 
 
 def _cut(rng: random.Random, stream: Iterator[Sample]) -> Iterator[list[Sample]]:

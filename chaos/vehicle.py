@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 METRES_PER_DEGREE = 111_195.0
-CLASSES = (None, "van_light", "van", "strict_log", "unheard_of")
+CLASSES = (None, "van_light", "van", "strict_log", "unheard_of", "truck")
 DRIVES_KMH = (28.0, 47.0, 85.0, 110.0)
 HARSH_EVERY = 150
 """Seconds between harsh events, on the average."""
@@ -62,7 +62,7 @@ def device(rng: random.Random, number: int) -> Device:
     """The device of the vehicle with this number."""
     name = f"chaos-{number:03d}"
     drivers: tuple[str | None, ...] = tuple(f"driver-{(number + shift) % 40:02d}" for shift in (0, 13, 29))
-    if number % 9 == 4:
+    if number % 9 in (4, 8):
         drivers = (None,)
     return Device(
         vehicle_id=name,

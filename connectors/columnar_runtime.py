@@ -12,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import importlib
 import json
-import re
 import struct
 import traceback
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.columnar_checks import check_function, check_rejects, check_result, tail_growth
 from connectors.columnar_state import NO_STORE, Int64s, JavaStore, KeyStore, Tails, no_tails
 from connectors.reference import Place, ReferenceTable, RefusedRow
 
@@ -84,8 +84,6 @@ T = TypeVar("T")
 
 _REFERENCE = struct.Struct(">qqiii")
 """Arrival, offset, and the lengths of name, source and body of a row of reference data, which follow."""
-
-_REASON = re.compile(r"[a-z][a-z0-9_]*: .")
 
 
 @dataclass(slots=True)
@@ -406,30 +404,6 @@ class Runtime:
         return tuple(parts)
 
 
-def check_function(function: ColumnarFunction) -> None:
-    """Refuses a function whose layouts cannot be shared with Java.
-
-    Raises:
-        TypeError: saying which one, and why.
-    """
-    for what, dtype in [("state_dtype", function.state_dtype), *function.outputs.items()]:
-        if not isinstance(dtype, np.dtype) or dtype.names is None:
-            raise TypeError(f"{what} is not a structured dtype")
-        if dtype.hasobject or dtype != dtype.newbyteorder("<"):
-            raise TypeError(f"{what} is not of fixed size and little endian")
-    growth = tail_growth(function)
-    if growth is not None and not (
-        isinstance(growth, tuple) and len(growth) == 3 and all(isinstance(n, int) and n >= 0 for n in growth)
-    ):
-        raise TypeError(f"tail_growth is {growth!r}, not the words for a key, a message and a sample")
-
-
-def tail_growth(function: ColumnarFunction) -> tuple[int, int, int] | None:
-    """The room that each key's tail gets in a call, in words; None for a function without tails."""
-    growth: tuple[int, int, int] | None = getattr(function, "tail_growth", None)
-    return growth
-
-
 def uses_store(function: ColumnarFunction) -> bool:
     """Whether a function may use the store of its keys."""
     return bool(getattr(function, "uses_store", False))
@@ -453,44 +427,6 @@ def _frames(frames: bytes) -> Iterator[tuple[str, bytes, Place]]:
             at += length
         name, source, body = parts
         yield name.decode(), body, Place(arrival_ms, source.decode(), offset)
-
-
-def check_result(result: Result, keys: int, function: ColumnarFunction) -> None:
-    """Refuses a result of the wrong shape before its bytes are read as something else.
-
-    Raises:
-        ValueError: saying what is wrong.
-    """
-    if np.shape(result.timers) != (keys,):
-        raise ValueError(f"timers has the shape {np.shape(result.timers)} for {keys} keys")
-    if result.deletions is not None and np.shape(result.deletions) != (keys,):
-        raise ValueError(f"deletions has the shape {np.shape(result.deletions)} for {keys} keys")
-    if result.counters is not None and np.shape(result.counters) != (len(function.counters),):
-        raise ValueError(f"counters has the shape {np.shape(result.counters)} for {len(function.counters)}")
-    for name, (key_index, rows) in result.outputs.items():
-        if name not in function.outputs:
-            raise ValueError(f"output {name!r} is not declared, only {sorted(function.outputs)}")
-        if rows.dtype != function.outputs[name] or np.shape(key_index) != np.shape(rows):
-            raise ValueError(f"output {name!r}: its rows or their keys are not as declared")
-
-
-def check_rejects(rejects: Sequence[tuple[int, str]], messages: int | None) -> None:
-    """Refuses rejects of messages that are not there, and reasons that are none.
-
-    Args:
-        rejects: of a result.
-        messages: of the batch; None for timers.
-
-    Raises:
-        ValueError: saying what is wrong.
-    """
-    if rejects and messages is None:
-        raise ValueError("timers() has no messages that it could reject")
-    for index, reason in rejects:
-        if not 0 <= index < (messages or 0):
-            raise ValueError(f"rejects has message {index} of {messages}")
-        if not _REASON.match(reason):
-            raise ValueError(f"rejects has the reason {reason!r} where 'code: explanation' is expected")
 
 
 def _rejects(rejects: Sequence[tuple[int, str]]) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from connectors.columnar_runtime import KeyStore
 from jobs.driver_stats import emit, kernel, order
+from jobs.driver_stats.corrected_lanes import carry_emissions, change_trip, publish_again, settled
 from jobs.driver_stats.corrections import Difference, Identity, Run, difference, event_identities, move_idling
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import FOLDS, LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_WORDS, N
@@ -210,7 +211,7 @@ class Backlog:
         entries_at = base + HEADER + int(words[base + BOX_N]) * BOX_WORDS
         entries = words[entries_at : entries_at + int(words[base + WHO_N]) * WHO_WORDS].copy()
         emit.emit_part(s, key, self.call.rows.rows)
-        context = _settled(undo)
+        context = settled(undo)
         old = self._run(context, head, entries.reshape(-1, WHO_WORDS), key, 0)
         withdrawn = int(s["withdrawn"]) + 2 * count + 4
         ordered_t = int(v["ordered_t"])
@@ -218,8 +219,8 @@ class Backlog:
         again = context[0]
         again["withdrawn"] = withdrawn
         again["corrected_to"] = max(int(s["corrected_to"]), int(head[-1, 0]))
-        _carry_emissions(again, s)
-        _publish_again(again)
+        carry_emissions(again, s)
+        publish_again(again)
         nothing = Run(self.scratch[1].cleared(), self.scratch[3].cleared(), context)
         kernel.publish(self.p, context[0].copy(), key, NEVER_MS, nothing.still_open.rows)
         # Rows that the preview began are void until they come again.
@@ -279,7 +280,7 @@ class Backlog:
                 touched[seam] = self._touched(seam)
                 if self._in_reach(seam):
                     self._outdo(key, seams)
-                _publish_again(seam.lane[0])
+                publish_again(seam.lane[0])
                 seam.extended = True
             reached = order.fold_late(
                 self.p, seam.lane[0], key, columns, messages, m, i, end, seam.start, self.call.rows.rows,
@@ -376,7 +377,7 @@ class Backlog:
         }
         if seam.seal is None and seam.pending:
             emit.emit_part(s, key, rows.rows)
-        before, after = _settled(touched[seam].before), _settled(seam.lane)
+        before, after = settled(touched[seam].before), settled(seam.lane)
         before["withdrawn"] = withdrawn
         old = self._run(before, seam.head, seam.entries, key, 0)
         new = self._run(after, seam.head, seam.entries, key, 1)
@@ -398,13 +399,13 @@ class Backlog:
             seam.seal = result
             return
         if seam.pending:
-            _carry_emissions(result[0], s)
+            carry_emissions(result[0], s)
             self._settle_live_again(key)
             self.call.lane_words[key, :LANE_WORDS] = result.view(np.int64)
             return
         following = seams[index + 1]
         touched.setdefault(following, self._touched(following))
-        _carry_emissions(result[0], following.lane[0])
+        carry_emissions(result[0], following.lane[0])
         following.lane = result
 
     def _move_trip(
@@ -427,13 +428,13 @@ class Backlog:
         if end["trip_start"] == was["trip_start"]:
             if following is not None:
                 touched.setdefault(following, self._touched(following))
-            _change_trip(end, now, sums, seam.passed_kmh)
+            change_trip(end, now, sums, seam.passed_kmh)
             if following is None:
                 self._settle_live_again(key)
                 if v["seam_trip"] == was["trip_start"]:
                     v["seam_trip"] = now["trip_start"]
         elif seam.first is not None:
-            _change_trip(seam.first[0], now, sums, seam.passed_kmh)
+            change_trip(seam.first[0], now, sums, seam.passed_kmh)
             while order.nearly_full(self.p, rows.rows):
                 rows.grow()
             emit.emit_trip(seam.first[0].copy(), key, not seam.stood, rows.rows)
@@ -492,49 +493,3 @@ class Backlog:
                            (emit.TRIPS, found.trips), (emit.EVENTS, found.events)):  # fmt: skip
             for row in rows:
                 self.call.rows.add(kind, row)
-
-
-def _settled(lane: Lane) -> Lane:
-    """A copy whose open part counts as sent."""
-    copy = lane.copy()
-    s = copy[0]
-    s["minute"] += s["part"]
-    s["part"] = 0
-    if not s["minute_max_kmh"] >= s["part_max_kmh"] and s["part_max_kmh"] == s["part_max_kmh"]:
-        s["minute_max_kmh"] = s["part_max_kmh"]
-    s["part_max_kmh"] = np.nan
-    return copy
-
-
-def _publish_again(s: Any) -> None:
-    """What is open goes out once more: its row may be another lane's by now."""
-    if s["minute_start"] != NONE and s["known"] != 0:
-        s["minute_dirty"] = 1
-    for axis in range(len(s["event_start"])):
-        if s["event_start"][axis] != NONE:
-            s["event_dirty"][axis] = 1
-    if s["speeding_start"] != NONE:
-        s["speeding_dirty"] = 1
-    s["idle_emitted"] = 0
-    s["trip_emitted_folds"] = -1
-
-
-def _carry_emissions(to: Any, of: Any) -> None:
-    """A row that is written again gets the next revision, whichever lane writes it."""
-    if to["minute_start"] == of["minute_start"]:
-        to["minute_emissions"] = max(int(to["minute_emissions"]), int(of["minute_emissions"]))
-    if to["trip_start"] == of["trip_start"]:
-        to["trip_emissions"] = max(int(to["trip_emissions"]), int(of["trip_emissions"]))
-
-
-def _change_trip(s: Any, now: Any, sums: NDArray[np.int64], passed_kmh: float) -> None:
-    s["trip"] += sums
-    s["trip_start"] = now["trip_start"]
-    s["trip_start_lat"] = now["trip_start_lat"]
-    s["trip_start_lon"] = now["trip_start_lon"]
-    before = emit.trip_max_kmh(now)
-    s["trip_before_kmh"] = (
-        passed_kmh if passed_kmh > before or (before != before and passed_kmh >= 0) else before
-    )
-    s["trip_emitted_folds"] = -1
-    s["trip_emissions"] = max(int(s["trip_emissions"]), 1)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from chaos.traffic import DISPLACED_MS, PROBE, PROBE_STEP_MS, START_MS, Line, Traffic
+from chaos.runner import HISTORY
+from chaos.traffic import DISPLACED_MS, NOBODYS, PROBE, PROBE_STEP_MS, START_MS, Line, Traffic
 from jobs.driver_stats.oracle import oracle_settings, read
 from jobs.log_lines import Line as LogLine
+from kappafleet.streams import ASSIGNMENTS
 
 COUNT = 12_000
 """Two minutes at the default rate."""
@@ -30,9 +32,14 @@ def good(lines: list[Line]) -> list[dict[str, Any]]:
             message = json.loads(line.body)
         except ValueError:
             continue
-        if not str(message.get("driver_id")).startswith("invalid"):
+        is_login = message.get("schema") == "assignment/1"
+        if not is_login and not str(message.get("driver_id")).startswith("invalid"):
             found.append(message)
     return found
+
+
+def logged_in(lines: list[Line]) -> list[dict[str, Any]]:
+    return [json.loads(line.body) for line in lines if line.exchange == ASSIGNMENTS]
 
 
 def by_vehicle(messages: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -65,12 +72,10 @@ def test_without_further_features_each_vehicle_comes_in_the_order_of_time(plain:
 
 
 def test_bad_messages_are_few_and_of_many_kinds_and_the_others_are_accepted(plain: list[Line]) -> None:
-    log = read(
-        [LogLine(line.body, "", 1) for line in plain], oracle_settings(["window.allowed_lateness_s=0"])
-    )
+    log = read([LogLine(line.body, "", 1) for line in plain], oracle_settings(HISTORY))
     rejects = log.rejects
     assert 20 < len(rejects) < 100
-    assert log.messages - len(rejects) == len(good(plain))
+    assert log.messages - len(rejects) == len(good(plain)) + len(logged_in(plain))
     assert len({str(each["reason"]).partition(":")[0] for each in rejects}) >= 6
 
 
@@ -149,3 +154,25 @@ def test_what_is_stored_is_never_displaced() -> None:
                 stored += 1
             newest = max(newest, times[-1])
     assert stored > 100
+
+
+def test_drivers_log_in_late_and_within_trips_and_two_have_a_vehicle_in_a_day() -> None:
+    lines = list(islice(Traffic(1).lines(), COUNT))
+    names = {each["vehicle_id"] for each in good(lines) if "driver_id" not in each} - {PROBE}
+    told = logged_in(lines)
+    assert {each["vehicle_id"] for each in told} == names - {f"chaos-{NOBODYS:03d}"}
+    assert {each["driver_id"] for each in told} >= {"anna", "ben", None}
+    late = [
+        line.at_ms - each["t"]
+        for line, each in ((line, json.loads(line.body)) for line in lines if line.exchange)
+    ]
+    assert min(late) > 0
+    assert sum(each > 5 * 60_000 for each in late) > 5
+    assert len({(each["vehicle_id"], each["seq"]) for each in told}) == len(told)
+    by_time: dict[tuple[str, int], set[Any]] = defaultdict(set)
+    for each in told:
+        by_time[each["vehicle_id"], each["t"]].add(each["seq"])
+    assert any(len(seqs) == 2 for seqs in by_time.values()), "none is corrected"
+    log = read([LogLine(line.body, "", at) for at, line in enumerate(lines)], oracle_settings(HISTORY))
+    assert len(log.rejects) < 100
+    assert sum(map(len, log.logins.values())) == len(by_time)

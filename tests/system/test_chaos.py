@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chaos import report
-from chaos.runner import Plan, Told, run
+from chaos.runner import LINES, Plan, Told, run
 from chaos.schedule import schedule
 from chaos.traffic import Traffic
 from kappafleet.stack.stack import Stack
@@ -25,6 +25,7 @@ def test_every_row_is_as_the_oracle_says_after_two_minutes_of_faults(stack: Stac
         result.faults,
         [each for each in result.tables if not each.same],
     )
+    assert b'"assignment/1"' in (tmp_path / LINES).read_bytes()
     assert len(result.faults) == len(plan.faults)
     assert result.messages >= RATE * MINUTES * 60
     assert min(each.equal for each in result.tables) > 0
