@@ -1,7 +1,8 @@
 """driver_stats, wired: the log -> vehicles (columnar kernel) -> drivers (hours and days) -> tables.
 
 Where ``assignments.enabled`` is set, log-ins say who drove where no message does (assignments.py); where
-``road_limits.enabled`` is, limits of roads are reference data of the vehicles' operator (road_limits.py).
+``road_limits.enabled`` is, limits of roads are reference data of the vehicles' operator (road_limits.py); where
+``rule_changes.enabled`` is, thresholds and score weights are, too (rule_changes.py).
 
 Runs in this process (``kappafleet run driver_stats``) and on any cluster::
 
@@ -24,7 +25,7 @@ from jobs.driver_stats.assignments import EVENTS, RECORDS, REJECTS, Attribution
 from jobs.driver_stats.driver_windows import DriverWindows
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.outputs import UNKNOWN_DRIVER, event_rules, outputs
-from jobs.driver_stats.road_limits import references_of
+from jobs.driver_stats.references import references_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.unnamed import SCHEMA as LOGINS
 from jobs.driver_stats.unnamed_trips import TripRules
@@ -84,7 +85,8 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
         name="vehicles: minutes, trips, events",
         references=references,
     )
-    streams, frames = [rows_of(vehicles.streams[name]) for name in ("part", "drive")], [vehicles.rows]
+    told = ("part", "drive", "step") if settings.rule_changes.enabled else ("part", "drive")
+    streams, frames = [rows_of(vehicles.streams[name]) for name in told], [vehicles.rows]
     if logins is not None:
         attributed = (
             keyed_rows(
@@ -121,6 +123,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
                 hours_rules=settings.hours_rules,
                 attributes=settings.assignments.enabled,
                 at_wheel=source.live and sink.keeps_columns,
+                rules_change=settings.rule_changes.enabled,
             ),
             output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()),
         )

@@ -27,7 +27,8 @@ from jobs.driver_stats.attribution import Logins, driver_of, stretches, with_log
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.oracle_drivers import DriverWindows
 from jobs.driver_stats.outputs import event_rules, outputs
-from jobs.driver_stats.road_limits import references_of
+from jobs.driver_stats.references import references_of
+from jobs.driver_stats.rule_changes import RULES, Scores, scores_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.log_lines import Line, ReferenceLines, log_lines, reject_row
@@ -210,7 +211,9 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         if spec.kind == "table"
     ]
     streams = [spec for spec in specs if spec.kind == "stream"]
-    drivers = DriverWindows(settings)
+    rules = log.references.get(RULES.name)
+    scores = Scores(settings.score) if rules is None else scores_of(settings.score, rules)
+    drivers = DriverWindows(settings, scores)
     operator = VehicleOperator()
     operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
     operator.refer(log.references)
@@ -226,7 +229,7 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
             for key, row in run.rows[spec.rows or spec.name]:
                 if spec.name == "unnamed_event":
                     _unnamed_event(found["driver_event"], settings, row, key, log.logins.get(key, ()))
-                elif spec.name == "unnamed_trip":
+                elif spec.name in ("unnamed_trip", "step"):
                     pass
                 elif spec.name == "unnamed":
                     drivers.add_unnamed(key, row.tobytes(), log.logins.get(key, ()))

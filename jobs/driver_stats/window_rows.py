@@ -1,0 +1,63 @@
+"""Rows of the tables of drivers' windows, whose columns beside the key are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connectors.rows import FrameEncoder, Value
+from jobs.driver_stats.rule_changes import Scores
+from jobs.driver_stats.score import score
+from jobs.driver_stats.windows import WindowSums
+from schemas.tables import table
+
+JOB = "driver_stats"
+
+
+class RowEncoder:
+    """Rows of one of the tables."""
+
+    def __init__(self, name: str) -> None:
+        """Takes the table's name."""
+        spec = table(JOB, name)
+        self._columns = [column.name for column in spec.columns]
+        self._encoder = FrameEncoder(spec)
+
+    def row(
+        self,
+        key: Mapping[str, Value],
+        sums: WindowSums,
+        start_ms: int,
+        end_ms: int,
+        final: bool,
+        now_ms: int,
+        scores: Scores,
+        scored_ms: int,
+        newer: int = 0,
+    ) -> bytes:
+        """One row.
+
+        Args:
+            key: its columns.
+            sums: what it holds.
+            start_ms: of the window.
+            end_ms: of the window, for the write time.
+            final: whether the window is closed.
+            now_ms: the clock.
+            scores: the rules of the score by time.
+            scored_ms: the time whose rules count.
+            newer: grows with whatever else than the sums and the rules its columns are made of.
+        """
+        values: dict[str, Value] = {
+            **key,
+            **sums.metrics(),
+            **score(scores.at(scored_ms), sums.tally()).columns(),
+            "final": final,
+            "revision": sums.finals,
+            "superseded_by": start_ms if sums.is_void else None,
+            "updated_at": now_ms,
+        }
+        return self._encoder.encode(
+            sums.write_us(end_ms, final) + 2 * (newer + scores.newest),
+            [values.get(name) for name in self._columns],
+            erase=[sums.corrected and name in values for name in self._columns],
+        )
