@@ -22,7 +22,7 @@ from kappafleet.errors import ServerError, UserError
 from kappafleet.messages import message
 from kappafleet.pacing import unpaced
 from kappafleet.publisher import Publisher
-from kappafleet.streams import StreamSettings, declare, declare_results, exists
+from kappafleet.streams import StreamSettings, declare, declare_results, exists, failures_told
 from serving.settings_plan import Plan, messages, plan
 from serving.settings_sheets import ASSIGNMENTS, REFERENCES, InForce, Log, in_force
 from serving.settings_upload import Upload
@@ -57,7 +57,7 @@ def read_log(broker: RabbitMQConnection | None = None) -> Log:
     Raises:
         ServerError: the broker cannot be reached, or goes quiet before the end.
     """
-    with rabbitmq_connection(broker) as connection:
+    with failures_told("reading the settings"), rabbitmq_connection(broker) as connection:
         streams = [f"{each.name}-0" for each in REFERENCES]
         streams += [f"{ASSIGNMENTS}-{number}" for number in range(partitions(connection))]
         readings = [_Reading(each) for each in streams if exists(connection, each)]
@@ -180,7 +180,7 @@ def apply(upload: Upload, from_ms: int, broker: RabbitMQConnection | None = None
 
 @contextmanager
 def _lock(broker: RabbitMQConnection | None) -> Iterator[BlockingConnection]:
-    with rabbitmq_connection(broker) as connection:
+    with failures_told("importing settings"), rabbitmq_connection(broker) as connection:
         try:
             connection.channel().queue_declare(LOCK, exclusive=True)
         except pika.exceptions.ChannelClosedByBroker as closed:
