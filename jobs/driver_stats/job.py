@@ -88,13 +88,11 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
     told = ("part", "drive", "step") if settings.rule_changes.enabled else ("part", "drive")
     streams, frames = [rows_of(vehicles.streams[name]) for name in told], [vehicles.rows]
     if logins is not None:
+        unnamed = ["unnamed", "unnamed_event", "unnamed_trip"]
+        if settings.rule_changes.enabled:
+            unnamed.append("unnamed_step")
         attributed = (
-            keyed_rows(
-                rows_of(vehicles.streams["unnamed"]),
-                rows_of(vehicles.streams["unnamed_event"]),
-                rows_of(vehicles.streams["unnamed_trip"]),
-                framed(logins, UNKNOWN_DRIVER),
-            )
+            keyed_rows(*(rows_of(vehicles.streams[name]) for name in unnamed), framed(logins, UNKNOWN_DRIVER))
             .process(
                 Attribution(
                     settings.attribution,
@@ -104,6 +102,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
                     max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
                     event_rules=event_rules(settings),
                     trip_rules=TripRules(settings.score, settings.vehicle_classes()),
+                    rules_change=settings.rule_changes.enabled,
                 ),
                 output_type=RECORDS,
             )

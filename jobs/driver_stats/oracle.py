@@ -224,12 +224,12 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for rows, maker, newest in makers:
             for key, row in run.rows[rows]:
                 newest.upsert(*maker.row(key, row))
-        _unnamed_trips(found["trip"], settings, run, vehicle_id, log.logins.get(vehicle_id, ()))
+        _unnamed_trips(found["trip"], settings, scores, run, vehicle_id, log.logins.get(vehicle_id, ()))
         for spec in streams:
             for key, row in run.rows[spec.rows or spec.name]:
                 if spec.name == "unnamed_event":
                     _unnamed_event(found["driver_event"], settings, row, key, log.logins.get(key, ()))
-                elif spec.name in ("unnamed_trip", "step"):
+                elif spec.name in ("unnamed_trip", "step", "unnamed_step"):
                     pass
                 elif spec.name == "unnamed":
                     drivers.add_unnamed(key, row.tobytes(), log.logins.get(key, ()))
@@ -251,7 +251,9 @@ def _unnamed_event(events: Newest, settings: Settings, row: np.void, vehicle_id:
     events.upsert(int(row["write_us"]), _row(unnamed_events.TABLE, values))
 
 
-def _unnamed_trips(trips: Newest, settings: Settings, run: InMemory, vehicle_id: str, logins: Logins) -> None:
+def _unnamed_trips(
+    trips: Newest, settings: Settings, scores: Scores, run: InMemory, vehicle_id: str, logins: Logins
+) -> None:
     """A trip goes to who was logged in, and ends where that changes."""
     newest = {int(row["start_ms"]): row.tobytes() for _, row in run.rows["unnamed_trip"]}
     minutes = [unnamed.read(row.tobytes())[0] for _, row in run.rows["unnamed"]]
@@ -262,7 +264,8 @@ def _unnamed_trips(trips: Newest, settings: Settings, run: InMemory, vehicle_id:
             lambda start, end: stretches(settings.attribution, logins, vehicle_id, start, end),
             lambda start, end: (minute for minute in minutes if start <= minute.start_ms < end),
         ):
-            values = unnamed_trips.values_of(share, trip, vehicle_id, rules)
+            of_share = rules._replace(score=scores.at(share.start_ms))
+            values = unnamed_trips.values_of(share, trip, vehicle_id, of_share)
             trips.upsert(1, _row(unnamed_trips.TABLE, {**values, "revision": 0}))
 
 

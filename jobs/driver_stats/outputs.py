@@ -172,6 +172,13 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
         ),
         OutputSpec(
             kind="stream",
+            name="unnamed_step",
+            key_field="driver",
+            key_prefix=UNKNOWN_DRIVER,
+            event_ms="event_ms",
+        ),
+        OutputSpec(
+            kind="stream",
             name="unnamed_event",
             key_field="driver",
             key_prefix=UNKNOWN_DRIVER,

@@ -22,9 +22,12 @@ from numpy.typing import NDArray
 from conf.rule_changes import HARSH, SCORE, THRESHOLDS, with_weights
 from conf.score import AdditiveRules, PercentRules
 from connectors.reference import ReferenceTable
+from jobs.driver_stats import unnamed
+from jobs.driver_stats.drive_minutes import DRIVE_ROW
 from jobs.driver_stats.kernel import Parameters
-from jobs.driver_stats.layout import PART_ROW, TEXT_WORDS, TRIP_ROW, with_texts
+from jobs.driver_stats.layout import EVENT_ROW, PART_ROW, TEXT_WORDS, TRIP_ROW, with_texts
 from jobs.driver_stats.settings import Settings
+from jobs.driver_stats.unnamed import UNNAMED_ROW
 from schemas.references import reference
 
 RULES = reference("rules", "rules/1", ("rule_set", "name"))
@@ -196,8 +199,8 @@ class Step(NamedTuple):
 
 
 def is_step(row: bytes) -> bool:
-    """Whether a record is a STEP_ROW, by its length."""
-    return len(row) == STEP_ROW.itemsize
+    """Whether a record is a STEP_ROW; a log-in may have any length."""
+    return len(row) == STEP_ROW.itemsize and not unnamed.is_message(row)
 
 
 def read_step(row: bytes) -> Step:
@@ -208,6 +211,14 @@ def read_step(row: bytes) -> Step:
         int(values["from_ms"]),
         tuple(None if each != each else each for each in values["weights"].tolist()),
     )
+
+
+def step_bytes(step: Step) -> bytes:
+    """A record of STEP_OUTPUT."""
+    row = np.zeros(1, STEP_OUTPUT)
+    row["newest"], row["from_ms"] = step.newest, step.from_ms
+    row["weights"] = [math.nan if each is None else each for each in step.weights]
+    return row.tobytes()
 
 
 class Told:
@@ -233,4 +244,5 @@ class Told:
         return found
 
 
-assert PART_ROW.itemsize != STEP_ROW.itemsize, "records are told apart by their length"
+_OTHERS = (PART_ROW, UNNAMED_ROW, DRIVE_ROW, EVENT_ROW, TRIP_ROW)
+assert STEP_ROW.itemsize not in {each.itemsize for each in _OTHERS}, "records are told apart by their length"

@@ -132,6 +132,7 @@ class VehicleOperator:
         "unnamed_event": layout.with_texts(layout.EVENT_ROW),
         "unnamed_trip": layout.with_texts(layout.TRIP_ROW),
         "step": STEP_OUTPUT,
+        "unnamed_step": STEP_OUTPUT,
     }
 
     def open(self, settings_json: str, subtask: int) -> None:
@@ -315,9 +316,10 @@ class VehicleOperator:
         if changes is not None:
             if "trip" in found:
                 found["trip"] = (found["trip"][0], with_hashes(found["trip"][1], changes.scores))
-            steps = changes.steps_for(self._rows.of(PARTS))
-            if len(steps):
-                found["step"] = (np.ascontiguousarray(steps["key"]), steps.view(STEP_OUTPUT))
+            for name, of in (("step", self._rows.of(PARTS)), ("unnamed_step", self._unnamed)):
+                steps = changes.steps_for(of)
+                if len(steps):
+                    found[name] = (np.ascontiguousarray(steps["key"]), steps.view(STEP_OUTPUT))
         for name, rows in nameless.items():
             if len(rows):
                 found[name] = (np.ascontiguousarray(rows["key"]), rows.view(self.outputs[name]))
