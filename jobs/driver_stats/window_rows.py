@@ -1,7 +1,8 @@
-"""Rows of the tables of drivers' windows, whose columns beside the key are the same."""
+"""Rows of the drivers' window tables, and how a day's sums by fleet are kept."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 
 from connectors.rows import FrameEncoder, Value
@@ -13,8 +14,13 @@ from schemas.tables import table
 JOB = "driver_stats"
 
 
-class RowEncoder:
-    """Rows of one of the tables."""
+def fleets_of(stored: bytes | None) -> dict[str, bytes]:
+    """A day's sums by fleet."""
+    return pickle.loads(stored) if stored is not None else {}
+
+
+class WindowRows:
+    """Rows of one of the window tables, whose columns beside the key are the same."""
 
     def __init__(self, name: str) -> None:
         """Takes the table's name."""
