@@ -138,6 +138,10 @@ class ReferenceTable:
         """What holds of a key at a time; for few look-ups."""
         return self.steps(key).at(ms) if key in self._rows else None
 
+    def rows(self, key: Key) -> list[ReferenceRow]:
+        """The rows of a key, whether they hold at some time or not, by ``valid_from``."""
+        return sorted(self._rows.get(key, {}).values(), key=lambda row: row.valid_from)
+
     def _read(self, body: bytes, place: Place) -> ReferenceRow:
         told = self._parsed(body)
         key = tuple(_value(told, field) for field in self.reference.keys)

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kappafleet import __version__
-from serving import extras, feed_routes, pipeline, sensorthings, workbooks
+from serving import extras, feed_routes, pipeline, sensorthings, settings_routes, workbooks
 from serving.problems import MEDIA_TYPE, Problem
 from serving.routes import add_examples, add_questions
 from serving.service import Service
@@ -74,6 +74,7 @@ def build(shared: Service) -> FastAPI:
     extras.add(app, shared)
     sensorthings.add(app, shared)
     workbooks.add(app, shared)
+    settings_routes.add(app, shared)
     pipeline.add(app, shared)
     feed_routes.add(app, feed)
     _add_pages(app)

@@ -67,7 +67,7 @@ def workbook(fleet: str, period: str, version: int, sheets: Sequence[Sheet], mad
         The file.
     """
     book = Workbook(write_only=True)
-    book.properties.title = _text(f"{fleet} {period}")
+    book.properties.title = plain_text(f"{fleet} {period}")
     book.properties.creator = "kappafleet"
     book.properties.created = book.properties.modified = made.astimezone(UTC).replace(tzinfo=None)
     _summary(book, fleet, period, version, sheets, made)
@@ -87,19 +87,19 @@ def _summary(
     page.column_dimensions["B"].width = 32
     drivers = sheets[0]
     last = len(drivers.rows) + 2
-    page.append([_styled(page, f"{fleet}: {period}", bold=True, size=16)])
-    page.append([_styled(page, "Fleet", bold=True), _styled(page, fleet)])
-    page.append([_styled(page, "Period", bold=True), _styled(page, period)])
-    page.append([_styled(page, "Made (UTC)", bold=True), _moment(page, made)])
-    page.append([_styled(page, "Tables' version", bold=True), version])
-    page.append([_styled(page, "Drivers", bold=True), len(drivers.rows)])
+    page.append([styled(page, f"{fleet}: {period}", bold=True, size=16)])
+    page.append([styled(page, "Fleet", bold=True), styled(page, fleet)])
+    page.append([styled(page, "Period", bold=True), styled(page, period)])
+    page.append([styled(page, "Made (UTC)", bold=True), _moment(page, made)])
+    page.append([styled(page, "Tables' version", bold=True), version])
+    page.append([styled(page, "Drivers", bold=True), len(drivers.rows)])
     names = [column.name for column in drivers.columns]
     for name in ("distance_km", "drive_s", "idle_s", "harsh_accel", "harsh_brake", "harsh_corner"):
         if name in names and drivers.rows:
             letter = get_column_letter(names.index(name) + 1)
             cell = WriteOnlyCell(page, f"=SUM('{drivers.name}'!{letter}3:{letter}{last})")
             cell.number_format = definition(name).form.value
-            page.append([_styled(page, definition(name).label, bold=True), cell])
+            page.append([styled(page, definition(name).label, bold=True), cell])
     if drivers.rows:
         _chart(page, drivers, "distance_km", "D2")
         scored = "score" in names and any(row[names.index("score")] is not None for row in drivers.rows)
@@ -140,7 +140,7 @@ def _rows(book: Workbook, sheet: Sheet) -> None:
         limit = 14 if forms[index] in (Form.NUMBER, Form.COUNT, Form.DURATION) else 40
         page.column_dimensions[get_column_letter(index + 1)].width = min(max(longest + 2, 9), max(limit, 21))
     page.append(_totals(page, sheet, forms, last))
-    page.append([_head(page, definition(column.name).label) for column in sheet.columns])
+    page.append([head(page, definition(column.name).label) for column in sheet.columns])
     for row in sheet.rows:
         page.append([_cell(page, form, value) for form, value in zip(forms, row, strict=True)])
 
@@ -167,13 +167,13 @@ def _definitions(book: Workbook, sheets: Sequence[Sheet]) -> None:
     for letter, width in (("A", 24), ("B", 24), ("C", 90)):
         page.column_dimensions[letter].width = width
     page.freeze_panes = "A2"
-    page.append([_head(page, text) for text in ("Heading", "Column", "Meaning")])
+    page.append([head(page, text) for text in ("Heading", "Column", "Meaning")])
     seen = dict.fromkeys(column.name for sheet in sheets for column in sheet.columns)
     for name in seen:
         found = definition(name)
-        page.append([_styled(page, text) for text in (found.label, name, found.meaning)])
+        page.append([styled(page, text) for text in (found.label, name, found.meaning)])
     page.append([])
-    page.append([_styled(page, "Sums in the first line of a sheet are of the rows that its filter shows.")])
+    page.append([styled(page, "Sums in the first line of a sheet are of the rows that its filter shows.")])
 
 
 def _form(column: Column) -> Form:
@@ -189,7 +189,7 @@ def _cell(page: WriteOnlyWorksheet, form: Form, value: Any) -> Cell | None:
     if value is None:
         return None
     if isinstance(value, bool):
-        return _styled(page, "yes" if value else "no")
+        return styled(page, "yes" if value else "no")
     if isinstance(value, datetime):
         return _moment(page, value)
     if isinstance(value, int | float):
@@ -198,7 +198,7 @@ def _cell(page: WriteOnlyWorksheet, form: Form, value: Any) -> Cell | None:
         cell = WriteOnlyCell(page, value / _SECONDS_PER_DAY if form is Form.DURATION else value)
         cell.number_format = form.value
         return cell
-    return _styled(page, str(value))
+    return styled(page, str(value))
 
 
 def _moment(page: WriteOnlyWorksheet, value: datetime) -> Cell:
@@ -207,16 +207,17 @@ def _moment(page: WriteOnlyWorksheet, value: datetime) -> Cell:
     return cell
 
 
-def _head(page: WriteOnlyWorksheet, text: str) -> Cell:
-    cell = _styled(page, text, bold=True)
+def head(page: WriteOnlyWorksheet, text: str) -> Cell:
+    """A column's heading."""
+    cell = styled(page, text, bold=True)
     cell.font, cell.fill = Font(bold=True, color="FFFFFF"), _HEAD
     cell.alignment = Alignment(wrap_text=True, vertical="center")
     return cell
 
 
-def _styled(page: WriteOnlyWorksheet, text: str, *, bold: bool = False, size: int = 11) -> Cell:
+def styled(page: WriteOnlyWorksheet, text: str, *, bold: bool = False, size: int = 11) -> Cell:
     """A text as a text: neither a spreadsheet nor openpyxl may take it for a formula or an error value."""
-    cell = WriteOnlyCell(page, _text(text))
+    cell = WriteOnlyCell(page, plain_text(text))
     cell.data_type = "s"
     cell.number_format = "@"
     cell.quotePrefix = True
@@ -225,7 +226,8 @@ def _styled(page: WriteOnlyWorksheet, text: str, *, bold: bool = False, size: in
     return cell
 
 
-def _text(text: str) -> str:
+def plain_text(text: str) -> str:
+    """A text without what XML cannot carry."""
     return _UNFIT.sub("\ufffd", text)[:_LONGEST_TEXT]
 
 

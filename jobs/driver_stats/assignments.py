@@ -36,6 +36,8 @@ from jobs.driver_stats.attribution import (
 )
 from jobs.driver_stats.fleet_time import FleetTime
 from jobs.driver_stats.layout import NONE
+from jobs.driver_stats.rule_changes import is_step
+from jobs.driver_stats.told_rules import Passing, ToldRules
 from jobs.driver_stats.unnamed import PREFIX, LoginMessage, RefusedLogin, top
 from jobs.driver_stats.unnamed_events import UnnamedEvents
 from jobs.driver_stats.unnamed_trips import TripRules, UnnamedTrips
@@ -65,6 +67,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         max_ahead_ms: int,
         event_rules: Sequence[str],
         trip_rules: TripRules,
+        rules_change: bool = False,
     ) -> None:
         """Sets how log-ins are read.
 
@@ -76,6 +79,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
             max_ahead_ms: one further in the future at its arrival is a reject.
             event_rules: the rule set of each type of event.
             trip_rules: what trips are scored by.
+            rules_change: whether the weights of the score may change, of which vehicles are told then.
         """
         self._rules = rules
         self._local_time = local_time
@@ -84,6 +88,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         self._max_ahead_ms = max_ahead_ms
         self._event_rules = event_rules
         self._trip_rules = trip_rules
+        self._rules_change = rules_change
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Opens the state: minutes by the hour, and log-ins."""
@@ -94,12 +99,24 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         self._logins = runtime_context.get_map_state(
             MapStateDescriptor("logins", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         )
+        told = drivers = None
+        if self._rules_change:
+            rules = MapStateDescriptor("score_rules", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
+            told = runtime_context.get_map_state(rules)
+            drivers = runtime_context.get_map_state(
+                MapStateDescriptor("told_drivers", Types.STRING(), Types.STRING())
+            )
+        self._told = ToldRules(self._trip_rules.score, told)
+        self._passing = None if drivers is None else Passing(self._told, drivers)
         events = MapStateDescriptor("events", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
         self._events = UnnamedEvents(runtime_context.get_map_state(events), self._event_rules)
         trips = MapStateDescriptor("trips", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
         spans = MapStateDescriptor("trip_spans", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._trips = UnnamedTrips(
-            runtime_context.get_map_state(trips), runtime_context.get_map_state(spans), self._trip_rules
+            runtime_context.get_map_state(trips),
+            runtime_context.get_map_state(spans),
+            self._trip_rules,
+            self._told.scores,
         )
         self._reject = FrameEncoder(table(JOB, "reject"))
 
@@ -119,6 +136,9 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
             due = self._trips.add(record)
             if due is not None:
                 timers.register_event_time_timer(max(due, timers.current_watermark()))
+            return
+        if self._rules_change and is_step(record):
+            self._told.take(record)
             return
         if not unnamed.is_message(record):
             yield from self._minute(vehicle_id, *unnamed.read(record), timers)
@@ -169,7 +189,14 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         bucket[place] = (added, top(max_kmh, minute.max_kmh), rule, lat, lon)
         self._hours.put(hour, pickle.dumps(bucket))
         driver = driver_of(self._rules, self._known(), vehicle_id, minute.start_ms)
+        yield from self._tell(driver)
         yield from _records(driver, vehicle_id, minute, rule, False, minute.max_kmh, minute.max_kmh)
+
+    def _tell(self, driver: str) -> Iterator[Row]:
+        """What a driver has to know of the score's rules before a record."""
+        if self._passing is not None:
+            for step in self._passing.to(driver):
+                yield Row(driver, (driver, step))
 
     def _driver_at(self, logins: Logins, vehicle_id: str) -> Callable[[int], str]:
         return lambda ms: driver_of(self._rules, logins, vehicle_id, ms)
@@ -206,6 +233,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
                 window = (driver, minute.fleet_id, place.hour, place.date)
                 tops = known.get(window) or self._tops(driver, vehicle_id, minute, after)
                 known[window] = tops
+                yield from self._tell(driver)
                 yield from _records(driver, vehicle_id, share, rule, True, *tops)
 
     def _tops(self, driver: str, vehicle_id: str, of: Minute, logins: Logins) -> tuple[float, float]:

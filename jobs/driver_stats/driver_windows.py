@@ -30,6 +30,8 @@ from jobs.driver_stats.layout import NONE
 from jobs.driver_stats.long_windows import ROLLING, WEEK, LongWindows, Written
 from jobs.driver_stats.maxima import Maxima
 from jobs.driver_stats.pace import Pace
+from jobs.driver_stats.rule_changes import is_step
+from jobs.driver_stats.told_rules import ToldRules
 from jobs.driver_stats.window_rows import WindowRows, fleets_of
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
 from schemas.tables import table
@@ -38,6 +40,8 @@ JOB = "driver_stats"
 FOR_EVER_MS = 2**61
 HOUR, DAY = "hour", "day"
 TABLES = ("driver_hour", "driver_day", "fleet_day", "driver_week", "driver_rolling")
+NO_FLEET = ""
+"""Its days are those of the zone that holds where a fleet has none of its own."""
 OWN = "\0"
 """Beside a day's fleets: how often the driver's own row was final, if the fleets' days do not end together."""
 
@@ -55,6 +59,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         attributes: bool = False,
         at_wheel: bool = False,
         emit_long_every_ms: int | None = None,
+        rules_change: bool = False,
     ) -> None:
         """Sets when windows are written and forgotten, and how they are scored.
 
@@ -67,6 +72,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             attributes: whether parts may come whose drivers log-ins tell.
             at_wheel: whether vehicle_live says how long the driver may still drive; for live jobs.
             emit_long_every_ms: the same as emit_every_ms for open weeks and rolling days; None: like hours and days.
+            rules_change: whether the weights of the score may change, of which the driver is told then.
         """
         self._rules = rules
         self._emit_every_ms = emit_every_ms
@@ -75,6 +81,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._local_time = local_time
         self._hours_rules = hours_rules or {}
         self._attributes = attributes
+        self._rules_change = rules_change
         self._shows_left = at_wheel and emit_every_ms is not None and bool(hours_rules)
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -92,12 +99,16 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._changed_long = state("changed_long", Types.LONG(), Types.LONG())
         self._maxima = Maxima(state("maxima", Types.STRING(), Types.PICKLED_BYTE_ARRAY()), self._attributes)
         self._left = state("drive_left", Types.LONG(), Types.STRING())
+        told = (
+            state("score_rules", Types.STRING(), Types.PICKLED_BYTE_ARRAY()) if self._rules_change else None
+        )
+        self._told = ToldRules(self._rules, told)
         self._driving = DrivingHours(self._hours_rules, runtime_context)
         # As it was judged in this call; read anew in the next one.
         self._hours_of: OfDriver | None = None
         self._wheel = AtWheel(runtime_context) if self._shows_left else None
         self._events = FrameEncoder(table(JOB, "driver_event"))
-        self._encoders = {name: WindowRows(name, self._rules) for name in TABLES}
+        self._encoders = {name: WindowRows(name) for name in TABLES}
         self._too_old = runtime_context.get_metrics_group().counter("parts_too_old")
 
     def process_element(self, value: tuple[str, bytes], ctx: KeyedProcessFunction.Context) -> Iterable[bytes]:
@@ -106,6 +117,8 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self._hours_of = None
         if len(row) == DRIVE_ROW.itemsize:
             return self._drove(row, ctx.timer_service(), driver_id)
+        if self._rules_change and is_step(row):
+            return self._scored_anew(row, ctx.timer_service(), driver_id)
         given = unnamed.read_attributed(row) if unnamed.is_attributed(row) else None
         part = windows.read_part(row if given is None else given.part)
         timers = ctx.timer_service()
@@ -130,6 +143,15 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         if given is not None:
             self._maxima.put(f"{DAY}:{place.date}", part.fleet_id, given, given.day_kmh)
         return self._note(timers, changed, watermark, driver_id)
+
+    def _scored_anew(self, row: bytes, timers: TimerService, driver_id: str) -> Iterable[bytes]:
+        """Takes other weights of the score; live, what is kept is written again: who judges it knows them now."""
+        if self._told.take(row) and self._emit_every_ms is not None:
+            for kind, kept in ((HOUR, self._hours), (DAY, self._days)):
+                for key in list(kept.keys()):
+                    self._changed.put(f"{kind}:{key}", key)
+            self._register_clock(timers, driver_id)
+        return ()
 
     def _drove(self, row: bytes, timers: TimerService, driver_id: str) -> Iterable[bytes]:
         """Takes a record of driving to the driver's hours; they are judged at the next timer, or now if it is late."""
@@ -263,6 +285,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         else:
             self._long.remove(OWN)
             self._driving.forget_driver()
+            self._told.forget()
             if self._wheel is not None:
                 self._wheel.forget()
 
@@ -331,7 +354,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
                 "day": windows.day_text(fleet_time.hour_date(key)),
                 "hour_start": start,
             },
-            sums, start, start + HOUR_MS, final, now_ms,
+            sums, start, start + HOUR_MS, final, now_ms, self._told.scores(), start,
         )  # fmt: skip
         if final:
             sums.finals += 1
@@ -346,6 +369,8 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         own = fleets.pop(OWN, None)
         day = windows.day_text(date)
         ends = {fleet_id: self._time.day_end(date, fleet_id) for fleet_id in fleets}
+        starts = {fleet_id: self._time.day_end(date - DAY_MS, fleet_id) for fleet_id in fleets}
+        scores = self._told.scores()
         total, maxima = WindowSums(), self._maxima.of(f"{DAY}:{date}")
         for fleet_id, data in fleets.items():
             fleet = WindowSums.from_bytes(data)
@@ -358,7 +383,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             final = ends[fleet_id] <= closed_ms
             yield self._encoders["fleet_day"].row(
                 {"fleet_id": fleet_id, "day": day, "driver_id": driver_id},
-                fleet, date, date + DAY_MS, final, now_ms,
+                fleet, date, date + DAY_MS, final, now_ms, scores, starts[fleet_id],
             )  # fmt: skip
             fleet.finals += int(final)
             fleet.max_kmh = own_kmh
@@ -376,8 +401,9 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             if left is not None:
                 key |= {"drive_left_min": left.minutes, "drive_left_rule": left.rule}
             yield self._encoders["driver_day"].row(
-                key, total, date, date + DAY_MS, final, now_ms, 0 if left is None else left.folds
-            )
+                key, total, date, date + DAY_MS, final, now_ms, scores, min(starts.values()),
+                newer=0 if left is None else left.folds,
+            )  # fmt: skip
         after = pickle.dumps(fleets)
         if after != stored:
             self._days.put(date, after)
@@ -479,7 +505,9 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
 
     def _written(self, written: Iterable[Written], driver_id: str) -> Iterator[bytes]:
         now_ms = time.time_ns() // 1_000_000
+        scores = self._told.scores()
         for each in written:
+            starts_ms = self._time.day_end(each.date - DAY_MS, NO_FLEET)
             day = windows.day_text(each.date)
             key: dict[str, Value] = {"driver_id": driver_id, "year": day[:4], "week": day}
             if each.kind == ROLLING:
@@ -490,4 +518,6 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
                     "days": self._time.rolling_days,
                 }
             name = "driver_week" if each.kind == WEEK else "driver_rolling"
-            yield self._encoders[name].row(key, each.sums, each.date, each.end_ms, each.final, now_ms)
+            yield self._encoders[name].row(
+                key, each.sums, each.date, each.end_ms, each.final, now_ms, scores, starts_ms
+            )

@@ -80,7 +80,7 @@ def events(p, s, key, t, speed, accel_x, accel_y, derived_x, derived_y, lat, lon
                     _peak(s, axis, value, lat, lon, speed, derived)
                 continue
             close_event(s, key, axis, rows)
-        threshold = p.thresholds[s["vehicle_class"], axis]
+        threshold = _threshold(p, s["vehicle_class"], axis, t)
         fast = p.min_speeds_kmh[axis] == 0 or speed >= p.min_speeds_kmh[axis]
         if value >= threshold and fast:
             s["event_start"][axis] = t
@@ -94,6 +94,15 @@ def events(p, s, key, t, speed, accel_x, accel_y, derived_x, derived_y, lat, lon
                 s["counted_ms"][axis] = t
                 started |= 1 << (SCORED + axis)
     return started
+
+
+@njit
+def _threshold(p, vehicle_class, axis, t):
+    """The threshold in force at a time."""
+    version = len(p.threshold_starts)
+    while version > 0 and t < p.threshold_starts[version - 1]:
+        version -= 1
+    return p.thresholds_from[version, vehicle_class, axis]
 
 
 @njit

@@ -1,7 +1,8 @@
 """driver_stats, wired: the log -> vehicles (columnar kernel) -> drivers (hours and days) -> tables.
 
 Where ``assignments.enabled`` is set, log-ins say who drove where no message does (assignments.py); where
-``road_limits.enabled`` is, limits of roads are reference data of the vehicles' operator (road_limits.py).
+``road_limits.enabled`` is, limits of roads are reference data of the vehicles' operator (road_limits.py); where
+``rule_changes.enabled`` is, thresholds and score weights are, too (rule_changes.py).
 
 Runs in this process (``kappafleet run driver_stats``) and on any cluster::
 
@@ -25,7 +26,7 @@ from jobs.driver_stats.assignments import EVENTS, RECORDS, REJECTS, Attribution
 from jobs.driver_stats.driver_windows import DriverWindows
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.outputs import UNKNOWN_DRIVER, event_rules, outputs
-from jobs.driver_stats.road_limits import references_of
+from jobs.driver_stats.references import references_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.unnamed import SCHEMA as LOGINS
 from jobs.driver_stats.unnamed_trips import TripRules
@@ -85,15 +86,14 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
         name="vehicles: minutes, trips, events",
         references=references,
     )
-    streams, frames = [rows_of(vehicles.streams[name]) for name in ("part", "drive")], [vehicles.rows]
+    told = ("part", "drive", "step") if settings.rule_changes.enabled else ("part", "drive")
+    streams, frames = [rows_of(vehicles.streams[name]) for name in told], [vehicles.rows]
     if logins is not None:
+        unnamed = ["unnamed", "unnamed_event", "unnamed_trip"]
+        if settings.rule_changes.enabled:
+            unnamed.append("unnamed_step")
         attributed = (
-            keyed_rows(
-                rows_of(vehicles.streams["unnamed"]),
-                rows_of(vehicles.streams["unnamed_event"]),
-                rows_of(vehicles.streams["unnamed_trip"]),
-                framed(logins, UNKNOWN_DRIVER),
-            )
+            keyed_rows(*(rows_of(vehicles.streams[name]) for name in unnamed), framed(logins, UNKNOWN_DRIVER))
             .process(
                 Attribution(
                     settings.attribution,
@@ -103,6 +103,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
                     max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
                     event_rules=event_rules(settings),
                     trip_rules=TripRules(settings.score, settings.vehicle_classes()),
+                    rules_change=settings.rule_changes.enabled,
                 ),
                 output_type=RECORDS,
             )
@@ -127,6 +128,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
                 attributes=settings.assignments.enabled,
                 at_wheel=source.live and sink.keeps_columns,
                 emit_long_every_ms=round(settings.live.emit_long_s * 1000),
+                rules_change=settings.rule_changes.enabled,
             ),
             output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()),
         )

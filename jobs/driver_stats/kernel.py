@@ -71,6 +71,8 @@ ROWS_PER_SAMPLE = 8
 class Parameters(NamedTuple):
     """The kernel's parameters, in milliseconds, km/h and m/s²; ``thresholds`` is [vehicle class, axis].
 
+    Thresholds may change with event time: then these are the least, which say when there is no event, and
+    ``thresholds_from`` [version, vehicle class, axis] decides: version 0 before the first of ``threshold_starts``.
     ``quiet_vector2``: below this square of the horizontal acceleration there is no possible crash.
     ``present_ms`` is the clock's: a newest sample before it is of the past, and its live row can wait (present.py).
     """
@@ -93,6 +95,8 @@ class Parameters(NamedTuple):
     max_waiting: int
     calm_levels: NDArray[Any]
     thresholds: NDArray[Any]
+    threshold_starts: NDArray[Any]
+    thresholds_from: NDArray[Any]
     min_speeds_kmh: NDArray[Any]
     quiet_vector2: float
     deduplicate_ms: int

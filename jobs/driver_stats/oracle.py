@@ -27,7 +27,8 @@ from jobs.driver_stats.attribution import Logins, driver_of, stretches, with_log
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.oracle_drivers import DriverWindows
 from jobs.driver_stats.outputs import event_rules, outputs
-from jobs.driver_stats.road_limits import references_of
+from jobs.driver_stats.references import references_of
+from jobs.driver_stats.rule_changes import RULES, Scores, scores_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.log_lines import Line, ReferenceLines, log_lines, reject_row
@@ -210,7 +211,9 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         if spec.kind == "table"
     ]
     streams = [spec for spec in specs if spec.kind == "stream"]
-    drivers = DriverWindows(settings)
+    rules = log.references.get(RULES.name)
+    scores = Scores(settings.score) if rules is None else scores_of(settings.score, rules)
+    drivers = DriverWindows(settings, scores)
     operator = VehicleOperator()
     operator.open(json.dumps({"settings": settings.model_dump(), "live": False}), 0)
     operator.refer(log.references)
@@ -221,12 +224,12 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for rows, maker, newest in makers:
             for key, row in run.rows[rows]:
                 newest.upsert(*maker.row(key, row))
-        _unnamed_trips(found["trip"], settings, run, vehicle_id, log.logins.get(vehicle_id, ()))
+        _unnamed_trips(found["trip"], settings, scores, run, vehicle_id, log.logins.get(vehicle_id, ()))
         for spec in streams:
             for key, row in run.rows[spec.rows or spec.name]:
                 if spec.name == "unnamed_event":
                     _unnamed_event(found["driver_event"], settings, row, key, log.logins.get(key, ()))
-                elif spec.name == "unnamed_trip":
+                elif spec.name in ("unnamed_trip", "step", "unnamed_step"):
                     pass
                 elif spec.name == "unnamed":
                     drivers.add_unnamed(key, row.tobytes(), log.logins.get(key, ()))
@@ -248,7 +251,9 @@ def _unnamed_event(events: Newest, settings: Settings, row: np.void, vehicle_id:
     events.upsert(int(row["write_us"]), _row(unnamed_events.TABLE, values))
 
 
-def _unnamed_trips(trips: Newest, settings: Settings, run: InMemory, vehicle_id: str, logins: Logins) -> None:
+def _unnamed_trips(
+    trips: Newest, settings: Settings, scores: Scores, run: InMemory, vehicle_id: str, logins: Logins
+) -> None:
     """A trip goes to who was logged in, and ends where that changes."""
     newest = {int(row["start_ms"]): row.tobytes() for _, row in run.rows["unnamed_trip"]}
     minutes = [unnamed.read(row.tobytes())[0] for _, row in run.rows["unnamed"]]
@@ -259,7 +264,8 @@ def _unnamed_trips(trips: Newest, settings: Settings, run: InMemory, vehicle_id:
             lambda start, end: stretches(settings.attribution, logins, vehicle_id, start, end),
             lambda start, end: (minute for minute in minutes if start <= minute.start_ms < end),
         ):
-            values = unnamed_trips.values_of(share, trip, vehicle_id, rules)
+            of_share = rules._replace(score=scores.at(share.start_ms))
+            values = unnamed_trips.values_of(share, trip, vehicle_id, of_share)
             trips.upsert(1, _row(unnamed_trips.TABLE, {**values, "revision": 0}))
 
 

@@ -14,6 +14,7 @@ from jobs.driver_stats.drive_minutes import DRIVE_ROW
 from jobs.driver_stats.driver_hours import DriverHours, machine
 from jobs.driver_stats.fleet_time import DAY_MS, FleetTime
 from jobs.driver_stats.hours import MINUTE_MS, Alert
+from jobs.driver_stats.rule_changes import Scores
 from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.windows import HOUR_MS, Part, WindowSums
@@ -26,15 +27,15 @@ END_MS = 4_200_000_000_000
 class DriverWindows:
     """Hours, days, weeks and rolling days of all drivers."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Takes the zones of the fleets, and the rules of log-ins, hours and scores."""
+    def __init__(self, settings: Settings, scores: Scores) -> None:
+        """Takes the zones of the fleets, the rules of log-ins and hours, and those of scores by time."""
         self._time = FleetTime(settings.local_time)
         self._hours: defaultdict[tuple[str, int], WindowSums] = defaultdict(WindowSums)
         self._days: defaultdict[tuple[str, int], defaultdict[str, WindowSums]] = defaultdict(
             lambda: defaultdict(WindowSums)
         )
         self._rules = settings.attribution
-        self._score = settings.score
+        self._scores = scores
         self._machines = [machine(rules) for rules in settings.hours_rules.values()]
         self._driving: defaultdict[str, dict[int, DriverHours]] = defaultdict(dict)
 
@@ -71,13 +72,15 @@ class DriverWindows:
         for (driver_id, hour), sums in self._hours.items():
             start, day = fleet_time.hour_start(hour), windows.day_text(fleet_time.hour_date(hour))
             key = {"driver_id": driver_id, "day": day, "hour_start": timestamp(start)}
-            yield _window(tables["driver_hour"], key, sums, start + HOUR_MS, self._score)
+            yield _window(tables["driver_hour"], key, sums, start + HOUR_MS, self._scores.at(start))
         days: defaultdict[str, dict[int, WindowSums]] = defaultdict(dict)
         for (driver_id, date), fleets in self._days.items():
             day = windows.day_text(date)
+            starts = {fleet_id: self._time.day_end(date - DAY_MS, fleet_id) for fleet_id in fleets}
             for fleet_id, sums in fleets.items():
+                rules = self._scores.at(starts[fleet_id])
                 key = {"fleet_id": fleet_id, "day": day, "driver_id": driver_id}
-                yield _window(tables["fleet_day"], key, sums, date + DAY_MS, self._score)
+                yield _window(tables["fleet_day"], key, sums, date + DAY_MS, rules)
             total = days[driver_id][date] = _added(fleets.values())
             of_day: dict[str, Any] = {"driver_id": driver_id, "month": day[:7], "day": day}
             end_ms = max(self._time.day_end(date, fleet_id) for fleet_id in fleets)
@@ -85,13 +88,14 @@ class DriverWindows:
             if lefts:
                 least = min(lefts, key=lambda left: (left.least_ms, left.rule))
                 of_day |= {"drive_left_min": least.minutes, "drive_left_rule": least.rule}
-            yield _window(tables["driver_day"], of_day, total, date + DAY_MS, self._score)
+            rules = self._scores.at(min(starts.values()))
+            yield _window(tables["driver_day"], of_day, total, date + DAY_MS, rules)
         for driver_id, of_driver in days.items():
             for monday in {fleet_time.monday(date) for date in of_driver}:
                 week = windows.day_text(monday)
                 sums = _added(of for date, of in of_driver.items() if fleet_time.monday(date) == monday)
                 key = {"driver_id": driver_id, "year": week[:4], "week": week}
-                yield _window(tables["driver_week"], key, sums, monday + 7 * DAY_MS, self._score)
+                yield _window(tables["driver_week"], key, sums, monday + 7 * DAY_MS, self._rules_of(monday))
             length = self._time.rolling_days
             for last in of_driver:
                 day = windows.day_text(last)
@@ -102,7 +106,11 @@ class DriverWindows:
                     "day": day,
                     "days": length,
                 }
-                yield _window(tables["driver_rolling"], rolling, sums, last + DAY_MS, self._score)
+                yield _window(tables["driver_rolling"], rolling, sums, last + DAY_MS, self._rules_of(last))
+
+    def _rules_of(self, date: int) -> AdditiveRules | PercentRules:
+        """Those at the start of a date where a fleet has no zone of its own."""
+        return self._scores.at(self._time.day_end(date - DAY_MS, ""))
 
 
 def _added(windows_of: Iterable[WindowSums]) -> WindowSums:

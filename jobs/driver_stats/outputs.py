@@ -111,7 +111,9 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
                 "start_time": Column("timestamp", "start_ms"),
                 "end_time": Column("timestamp", "end_ms"),
                 "formula": Column("const", constant=settings.score.id),
-                "params_hash": Column("const", constant=settings.score.params_hash),
+                "params_hash": Column("text", "params_hash")
+                if settings.rule_changes.enabled
+                else Column("const", constant=settings.score.params_hash),
                 "vehicle_class": Column("enum", "vehicle_class", names=settings.vehicle_classes()),
             },
         ),
@@ -164,6 +166,16 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
         ),
         OutputSpec(
             kind="stream", name="unnamed", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
+        OutputSpec(
+            kind="stream", name="step", key_field="driver", key_prefix=UNKNOWN_DRIVER, event_ms="event_ms"
+        ),
+        OutputSpec(
+            kind="stream",
+            name="unnamed_step",
+            key_field="driver",
+            key_prefix=UNKNOWN_DRIVER,
+            event_ms="event_ms",
         ),
         OutputSpec(
             kind="stream",

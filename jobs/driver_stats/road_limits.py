@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from connectors.reference import Key, ReferenceTable
 from jobs.driver_stats.road_cells import Cells, Direction, Roads, cells, direction, fill, number
-from jobs.driver_stats.settings import Settings
-from schemas.references import Reference, Value, reference
+from schemas.references import Value, reference
 
 ROAD_LIMITS = reference("road_limits", "road_limit/1", ("cell", "heading_from", "heading_to"))
 
@@ -20,11 +19,6 @@ _MOST_RECENT = 1000
 """So many cells may have changed, and an eighth of all more, before all are compiled anew."""
 
 _NOWHERE = cells(())
-
-
-def references_of(settings: Settings) -> tuple[Reference, ...]:
-    """The reference data that the vehicles' operator has."""
-    return (ROAD_LIMITS,) if settings.road_limits.enabled else ()
 
 
 class RoadLimits:

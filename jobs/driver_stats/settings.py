@@ -135,6 +135,12 @@ class RoadLimits(Frozen):
     enabled: bool
 
 
+class RuleChanges(Frozen):
+    """Whether changes of thresholds and score weights are read."""
+
+    enabled: bool
+
+
 class Message(Frozen):
     """Bounds of a message."""
 
@@ -180,6 +186,7 @@ class Settings(Frozen):
     batch: Batch
     assignments: Assignments
     road_limits: RoadLimits
+    rule_changes: RuleChanges
     results: Results
     attribution: AttributionRules = Field(default_factory=attribution)
     local_time: LocalTime = Field(default_factory=local_time)

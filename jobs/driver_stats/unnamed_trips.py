@@ -26,6 +26,7 @@ from connectors.rows import FrameEncoder, Value
 from jobs.driver_stats import layout, unnamed, windows
 from jobs.driver_stats.attribution import MINUTE_MS, Minute, Stretch
 from jobs.driver_stats.layout import ACCUMULATORS, FOLDS, NONE, TRIP_ROW
+from jobs.driver_stats.rule_changes import Scores
 from jobs.driver_stats.score import score
 from jobs.driver_stats.unnamed import top
 from jobs.driver_stats.windows import HOUR_MS, WindowSums, tally
@@ -180,10 +181,20 @@ class _Written(NamedTuple):
 class UnnamedTrips:
     """The trips of the vehicle whose key is current."""
 
-    def __init__(self, trips: MapState, spans: MapState, rules: TripRules) -> None:
-        """Takes the state: trips by their start, and, by name, when they end and how many log-ins there were."""
+    def __init__(
+        self, trips: MapState, spans: MapState, rules: TripRules, scores: Callable[[], Scores] | None = None
+    ) -> None:
+        """Takes the state: trips by their start, and, by name, when they end and how many log-ins there were.
+
+        Args:
+            trips: the trips.
+            spans: the rest.
+            rules: what rows need beside their sums.
+            scores: the score's rules by time; None: they never change.
+        """
         self._trips = trips
         self._spans = spans
+        self._scores = scores
         self._rules = rules
         self._encoder = FrameEncoder(TABLE)
 
@@ -227,11 +238,14 @@ class UnnamedTrips:
         due = [start for start, (end, changed) in spans.items() if changed and _due(end) <= now_ms]
         if not due:
             return
-        logins = min(self._logins(), MOST_LOGINS - 1)
+        scores = Scores(self._rules.score) if self._scores is None else self._scores()
+        logins = min(self._logins() + scores.newest, MOST_LOGINS - 1)
         void, valid = [], []
         for start_ms in sorted(due):
             row, written = self._kept(start_ms)
-            gone, new = self._changes(row, written, vehicle_id, shares(row, stretches_of, minutes_of), logins)
+            gone, new = self._changes(
+                row, written, vehicle_id, shares(row, stretches_of, minutes_of), logins, scores
+            )
             void += gone
             valid += new
             self._trips.put(start_ms, pickle.dumps((row, written)))
@@ -258,6 +272,7 @@ class UnnamedTrips:
         vehicle_id: str,
         now: Sequence[Share],
         logins: int,
+        scores: Scores,
     ) -> tuple[list[bytes], list[bytes]]:
         """Rows to make void and rows to write; ``written`` is brought up to date."""
         trip: Any = np.frombuffer(row, UNNAMED_TRIP)[0]
@@ -265,7 +280,10 @@ class UnnamedTrips:
         # It grows with the samples that the trip contains, and with the log-ins so far.
         newer = MOST_LOGINS * (int(trip["write_us"]) - start_us) + logins
         wanted = {
-            (each.start_ms, each.driver_id): values_of(each, row, vehicle_id, self._rules) for each in now
+            (each.start_ms, each.driver_id): values_of(
+                each, row, vehicle_id, self._rules._replace(score=scores.at(each.start_ms))
+            )
+            for each in now
         }
         void, valid = [], []
         for key in sorted(written.keys() - wanted.keys()):

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conf.score import AdditiveRules, PercentRules
 from connectors.columnar_runtime import Batch, KeyStore, Result, TimerBatch
 from connectors.columnar_runtime import Tails as KeyTails
 from connectors.reference import ReferenceTable
@@ -22,8 +21,17 @@ from jobs.driver_stats.fleet_time import Cuts, FleetTime
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import LANE_WORDS, NONE, PART_ROW, SCORE_BANDS, SCORE_STATES, TEXT_WORDS
 from jobs.driver_stats.order import COMMIT, DONE, FILE, INDEX, LATE, MESSAGE, SAMPLE
-from jobs.driver_stats.road_limits import ROAD_LIMITS, RoadLimits, references_of
+from jobs.driver_stats.references import references_of
+from jobs.driver_stats.road_limits import ROAD_LIMITS, RoadLimits
 from jobs.driver_stats.row_buffer import OUTPUTS, RowBuffer
+from jobs.driver_stats.rule_changes import (
+    RULES,
+    STEP_OUTPUT,
+    TRIP_OUTPUT,
+    Changes,
+    Scores,
+    with_hashes,
+)
 from jobs.driver_stats.score import score
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.tails import GROWTH, Tails
@@ -76,6 +84,8 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
         max_head=settings.order.max_head,
         max_waiting=settings.order.max_waiting,
         thresholds=thresholds,
+        threshold_starts=np.zeros(0, np.int64),
+        thresholds_from=thresholds[np.newaxis].copy(),
         min_speeds_kmh=np.array(
             [events.min_speed_kmh, events.min_speed_kmh, events.corner_min_speed_kmh, 0], dtype=float
         ),
@@ -87,10 +97,10 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
     )
 
 
-def score_trips(rules: AdditiveRules | PercentRules, trips: NDArray[Any]) -> None:
-    """Fills the score columns of TRIP_ROW records."""
+def score_trips(scores: Scores, trips: NDArray[Any]) -> None:
+    """Fills the score columns of TRIP_ROW records, by the rules at the start of each."""
     for row in trips:
-        found = score(rules, tally(row["sums"].tolist()))
+        found = score(scores.at(int(row["start_ms"])), tally(row["sums"].tolist()))
         row["score_state"] = SCORE_STATES.index(found.state)
         row["score_band"] = -1 if found.band is None else SCORE_BANDS.index(found.band)
         for name, value in found.columns().items():
@@ -121,6 +131,8 @@ class VehicleOperator:
         "unnamed": layout.with_texts(UNNAMED_ROW),
         "unnamed_event": layout.with_texts(layout.EVENT_ROW),
         "unnamed_trip": layout.with_texts(layout.TRIP_ROW),
+        "step": STEP_OUTPUT,
+        "unnamed_step": STEP_OUTPUT,
     }
 
     def open(self, settings_json: str, subtask: int) -> None:
@@ -139,13 +151,16 @@ class VehicleOperator:
         self._breaks = np.array(self._cuts.at_ms, np.int64)
         classes = settings.vehicle_classes()
         self._class_index: Mapping[bytes, int] = {name.encode(): index for index, name in enumerate(classes)}
-        self._rules = settings.score
+        self._settings = settings
+        self._scores = Scores(settings.score)
         self._rule_of_class = rule_of_class(settings)
         self._drives = np.zeros(0, DRIVE_ROW)
         self._unnamed = np.zeros(0, UNNAMED_ROW)
         self._attributes = settings.assignments.enabled
         # A limit of the parameters counts before the road's, and is always there.
         self._uses_roads = settings.speeding.limit_kmh is None
+        if settings.rule_changes.enabled:
+            self.outputs = {**self.outputs, "trip": TRIP_OUTPUT}
         self.refer({each.name: ReferenceTable(each) for each in references_of(settings)})
         self._rows = RowBuffer(self._parameters, 4096)
         self._scratch = scratch_rows(self._parameters)
@@ -155,6 +170,9 @@ class VehicleOperator:
         self.references = references
         roads = references.get(ROAD_LIMITS.name) if self._uses_roads else None
         self._roads = None if roads is None else RoadLimits(roads)
+        rules = references.get(RULES.name)
+        base = kernel_parameters(self._settings, self._live)
+        self._changes = None if rules is None else Changes(self._settings, base, rules)
 
     def upgrade(self, version: int, row: bytes) -> bytes:
         """A state row of an older layout in the present one.
@@ -166,6 +184,7 @@ class VehicleOperator:
 
     def batch(self, b: Batch) -> Result:
         """Folds a mini-batch into the vehicles' states."""
+        self._take_changes()
         samples = b.samples
         columns = Columns(
             samples["t"],
@@ -211,6 +230,7 @@ class VehicleOperator:
 
     def timers(self, b: TimerBatch) -> Result:
         """Publishes what the watermark closed for the vehicles whose timers fired."""
+        self._take_changes()
         timers = np.full(len(b.states), NONE, np.int64)
         deletions = np.zeros(len(b.states), np.bool_)
         self._rows.clear()
@@ -226,6 +246,10 @@ class VehicleOperator:
                 self._hold_back(b.states, now_ms, everything=True)
                 return Result(timers=timers, deletions=deletions, outputs=self._outputs())
             self._rows.grow()
+
+    def _take_changes(self) -> None:
+        if self._changes is not None:
+            self._parameters = self._changes.taken(self._parameters)
 
     def _look_at_the_clock(self, messages: int) -> int:
         """Says what is the present: it decides when rows come, never what they hold. Files have none.
@@ -284,10 +308,18 @@ class VehicleOperator:
 
     def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         """All rows; the trips get their scores here, of their sums."""
-        score_trips(self._rules, self._rows.of(TRIPS))
+        changes = self._changes
+        score_trips(self._scores if changes is None else changes.scores, self._rows.of(TRIPS))
         kinds = (("unnamed_event", EVENTS), ("unnamed_trip", TRIPS)) if self._attributes else ()
         nameless = {name: self._nameless(kind) for name, kind in kinds}
         found = self._rows.outputs()
+        if changes is not None:
+            if "trip" in found:
+                found["trip"] = (found["trip"][0], with_hashes(found["trip"][1], changes.scores))
+            for name, of in (("step", self._rows.of(PARTS)), ("unnamed_step", self._unnamed)):
+                steps = changes.steps_for(of)
+                if len(steps):
+                    found[name] = (np.ascontiguousarray(steps["key"]), steps.view(STEP_OUTPUT))
         for name, rows in nameless.items():
             if len(rows):
                 found[name] = (np.ascontiguousarray(rows["key"]), rows.view(self.outputs[name]))

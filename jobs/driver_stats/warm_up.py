@@ -26,7 +26,7 @@ _ROAD = b'{"schema":"road_limit/1","cell":"u3","limit_kmh":45,"valid_from":0}'
 def main() -> None:
     """Runs the drive; nothing is kept but the cache."""
     operator = VehicleOperator()
-    settings = Settings.load(["road_limits.enabled=true"])
+    settings = Settings.load(["road_limits.enabled=true", "rule_changes.enabled=true"])
     operator.open(json.dumps({"settings": settings.model_dump(), "live": True}), 0)
     operator.references[ROAD_LIMITS.name].put(_ROAD)
     keys = InMemory(cast("ColumnarFunction", operator), message(SCHEMA))

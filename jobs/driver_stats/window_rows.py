@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 
-from conf.score import AdditiveRules, PercentRules
 from connectors.rows import FrameEncoder, Value
+from jobs.driver_stats.rule_changes import Scores
 from jobs.driver_stats.score import score
 from jobs.driver_stats.windows import WindowSums
 from schemas.tables import table
@@ -22,9 +22,9 @@ def fleets_of(stored: bytes | None) -> dict[str, bytes]:
 class WindowRows:
     """Rows of one of the window tables, whose columns beside the key are the same."""
 
-    def __init__(self, name: str, rules: AdditiveRules | PercentRules) -> None:
+    def __init__(self, name: str) -> None:
+        """Takes the table's name."""
         spec = table(JOB, name)
-        self._rules = rules
         self._columns = [column.name for column in spec.columns]
         self._encoder = FrameEncoder(spec)
 
@@ -36,20 +36,34 @@ class WindowRows:
         end_ms: int,
         final: bool,
         now_ms: int,
+        scores: Scores,
+        scored_ms: int,
         newer: int = 0,
     ) -> bytes:
-        """One row; ``newer`` grows with whatever else than the sums its columns are made of."""
+        """One row.
+
+        Args:
+            key: its columns.
+            sums: what it holds.
+            start_ms: of the window.
+            end_ms: of the window, for the write time.
+            final: whether the window is closed.
+            now_ms: the clock.
+            scores: the rules of the score by time.
+            scored_ms: the time whose rules count.
+            newer: grows with whatever else than the sums and the rules its columns are made of.
+        """
         values: dict[str, Value] = {
             **key,
             **sums.metrics(),
-            **score(self._rules, sums.tally()).columns(),
+            **score(scores.at(scored_ms), sums.tally()).columns(),
             "final": final,
             "revision": sums.finals,
             "superseded_by": start_ms if sums.is_void else None,
             "updated_at": now_ms,
         }
         return self._encoder.encode(
-            sums.write_us(end_ms, final) + 2 * newer,
+            sums.write_us(end_ms, final) + 2 * (newer + scores.newest),
             [values.get(name) for name in self._columns],
             erase=[sums.corrected and name in values for name in self._columns],
         )

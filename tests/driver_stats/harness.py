@@ -141,10 +141,10 @@ def to_row(vehicle_id: str, row: np.ndarray) -> Row:
         value = row[name]
         if name == "key":
             continue
-        if name in ("driver", "fleet", "vehicle"):
+        if name in ("driver", "fleet", "vehicle", "params_hash"):
             values[name] = value.decode()
         elif isinstance(value, np.ndarray):
-            values[name] = tuple(int(item) for item in value)
+            values[name] = tuple(value.tolist())
         elif isinstance(value, np.floating):
             values[name] = None if np.isnan(value) else float(value)
         else:
