@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import engine, figures, keys, pathway_env, plots, report
+from bench import engine, figures, keys, pathway_env, plots, report, sensors
 from bench.cluster_job import JobOptions
 from bench.engine import RESULTS
 from bench.figures import Figure, Section
@@ -165,7 +165,12 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> tuple[dict[str
             progress.stage("installing Pathway (1.3 GB) the first time")
             pathway_env.install()
         among = engine.engines(pathway_env.python())
-        add("engine", lambda: engine.run(progress, samples, rounds, given.quick, among))
+
+        def run_engines() -> Result:
+            measured, details = engine.run(progress, samples, rounds, given.quick, among)
+            return measured + sensors.run(progress, rounds, given.quick), details
+
+        add("engine", run_engines)
     if "keys" in wanted:
         vehicles: Sequence[int] = given.vehicles or keys.VEHICLES[: 3 if given.quick else None]
         add("keys", lambda: (keys.run(progress, vehicles, 1, given.quick), {}))

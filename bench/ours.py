@@ -1,6 +1,6 @@
-"""One run of our job, from a file to files: ``python -m bench.ours INPUT FOLDER [--rocksdb]``.
+"""One run of a job of ours, from a file to files: ``python -m bench.ours INPUT FOLDER [--rocksdb] [--job JOB]``.
 
-What ``kappafleet run driver_stats`` does, but with checkpoints every 2 s, which that command leaves out for files:
+What ``kappafleet run`` does, but with checkpoints every 2 s, which that command leaves out for files:
 durability belongs to what is measured.
 """
 
@@ -19,7 +19,9 @@ GC_LOG = "KAPPAFLEET_BENCH_GC_LOG"
 """Variable: the file that gets a line for each collection of garbage."""
 
 
-def main(source: Path, folder: Path, checkpoints: bool = True, rocksdb: bool = False) -> None:
+def main(
+    source: Path, folder: Path, checkpoints: bool = True, rocksdb: bool = False, job: str = "driver_stats"
+) -> None:
     """Runs the job; returns when all tables are written."""
     use_own_flink()
     log = os.environ.get(GC_LOG)
@@ -37,7 +39,7 @@ def main(source: Path, folder: Path, checkpoints: bool = True, rocksdb: bool = F
             "execution__checkpointing__incremental": "true",
             "taskmanager__memory__managed__size": ROCKSDB_MEMORY,
         }
-    launch(Launch("driver_stats", f"file:{source}", f"file:{folder}", parallelism=1), settings(**more))
+    launch(Launch(job, f"file:{source}", f"file:{folder}", parallelism=1), settings(**more))
 
 
 if __name__ == "__main__":
@@ -46,5 +48,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--no-checkpoints", action="store_true")
     parser.add_argument("--rocksdb", action="store_true")
+    parser.add_argument("--job", default="driver_stats")
     given = parser.parse_args()
-    main(given.source, given.folder, not given.no_checkpoints, given.rocksdb)
+    main(given.source, given.folder, not given.no_checkpoints, given.rocksdb, given.job)

@@ -88,6 +88,12 @@ def _keys() -> list[Row]:
 ROWS: tuple[Row, ...] = (
     *_engines(),
     Row(
+        "sensor_windows, 1 reading a message, messages/s",
+        "engine/sensors/kappafleet/messages_per_s",
+        peer="driver_stats",
+        theirs="engine/1/kappafleet/messages_per_s",
+    ),
+    Row(
         "GC pauses, 1 sample a message",
         "engine/1/kappafleet/gc_share",
         ".2%",

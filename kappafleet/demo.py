@@ -1,4 +1,4 @@
-"""The demonstration: real trips go through the local servers, and a driver's day comes out."""
+"""The demonstration: real trips and readings go through the local servers, drivers' days and hours of air come out."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from kappafleet.stack.stack import Stack
 
 JOB = "driver_stats"
-# Whole histories are moved to today: nothing in them is too late. Quiet streams close their windows soon. The trips
-# know no speed limits: 65 mph stands for all of them.
-PARAMETERS = [
-    "window.allowed_lateness_s=0",
-    "watermark.delay_s=60",
-    "watermark.idle_s=5",
-    "speeding.limit_kmh=104.6",
-]
+SENSOR_JOB = "sensor_windows"
+PARALLELISM = 1
+"""Of each job: the local cluster has two slots."""
+# Whole histories are moved to today: nothing in them is too late. Quiet streams close their windows soon.
+HISTORY = ["window.allowed_lateness_s=0", "watermark.delay_s=60", "watermark.idle_s=5"]
+# The trips know no speed limits: 65 mph stands for all of them.
+PARAMETERS = {JOB: [*HISTORY, "speeding.limit_kmh=104.6"], SENSOR_JOB: HISTORY}
 RESTART_S = 60
 WAIT_S = 180
 POLL_S = 0.5
@@ -47,15 +46,15 @@ class Published:
     at: datetime
 
 
-def running_job(stack: Stack) -> str | None:
-    """The id of a driver_stats job that the local cluster runs already, or goes on with after a restart.
+def running_job(stack: Stack, name: str) -> str | None:
+    """The id of a job that the local cluster runs already, or goes on with after a restart.
 
     Raises:
         ServerError: there is one, and it does not get to run.
     """
     end = time.monotonic() + RESTART_S
     while True:
-        found = [job for job in running_jobs(stack.ports) if job.name == JOB]
+        found = [job for job in running_jobs(stack.ports) if job.name == name]
         if not found:
             return None
         for job in found:
@@ -63,7 +62,7 @@ def running_job(stack: Stack) -> str | None:
                 return job.job_id
         if time.monotonic() > end:
             raise ServerError(
-                f"the job {JOB} of an earlier run does not run again ({found[0].state}); {flink_url()} says why; "
+                f"the job {name} of an earlier run does not run again ({found[0].state}); {flink_url()} says why; "
                 "cancel it there and repeat"
             )
         time.sleep(POLL_S)
@@ -83,6 +82,94 @@ def publish_trips(folders: Sequence[Path]) -> Published:
     at = datetime.now(UTC)
     samples = sum(publish(Run(folder, shift_to_now=True)).samples for folder in folders)
     return Published(tuple(sorted(fleets)), samples, at)
+
+
+def sensor_folder() -> Path:
+    """The bundled readings."""
+    return places.project_root() / "data" / "sensors"
+
+
+def publish_readings(path: Path) -> Published:
+    """Publishes the bundled readings, moved so that each sensor's last one is now; ``fleets`` are the sensors."""
+    from kappafleet.publishing import Run, publish
+
+    sensors = {str((parsed(line) or {}).get("sensor_id", "")) for line in lines(line_files(path))}
+    at = datetime.now(UTC)
+    totals = publish(Run(path, shift_to_now=True))
+    return Published(tuple(sorted(sensors)), totals.samples, at)
+
+
+def await_sensors(session: Session, keyspace: str, published: Published, console: Console) -> list[Any]:
+    """Waits until every sensor of the demonstration has closed hours.
+
+    Returns:
+        By sensor, the newest closed hour's rows of sensor_hour, then those of air_quality of the standard in force.
+
+    Raises:
+        ServerError: nothing came within WAIT_S.
+    """
+    end = time.monotonic() + WAIT_S
+    with console.status("hours of the sensors"):
+        while True:
+            found = [_newest_hour(session, keyspace, sensor, published.at) for sensor in published.fleets]
+            if all(found):
+                return [row for rows in found for row in rows]
+            if time.monotonic() > end:
+                missing = published.fleets[found.index([])]
+                raise ServerError(
+                    f"no hour of sensor {missing} in Cassandra after {WAIT_S} s; see the job at {flink_url()} and "
+                    f"{places.home() / 'logs'}"
+                )
+            time.sleep(POLL_S)
+
+
+def _newest_hour(session: Session, keyspace: str, sensor_id: str, at: datetime) -> list[Any]:
+    """Rows of the newest closed hour of a sensor; none if none is closed."""
+    months = dict.fromkeys((at - timedelta(days=back)).strftime("%Y-%m") for back in range(DAYS))
+    query = session.prepare(
+        f"SELECT * FROM {keyspace}.sensor_hour WHERE sensor_id = ? AND month = ? LIMIT 40"
+    )
+    air = session.prepare(
+        f"SELECT * FROM {keyspace}.air_quality WHERE sensor_id = ? AND month = ? AND hour_start = ?"
+    )
+    for month in months:
+        rows = [row for row in session.execute(query, (sensor_id, month)) if row.final]
+        if rows:
+            newest = [row for row in rows if row.hour_start == rows[0].hour_start]
+            index = session.execute(air, (sensor_id, month, rows[0].hour_start))
+            return [*newest, *(row for row in index if row.in_force)]
+    return []
+
+
+def sensors_table(rows: Iterable[Any]) -> Table:
+    """The sensors' newest hours as a table that fits 80 columns."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.title, table.title_justify = "Sensors' last closed hour, from sensor_hour and air_quality", "left"
+    for name in ("sensor", "hour, UTC", "what"):
+        table.add_column(name, no_wrap=True)
+    for name in ("mean", "max", "complete"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        who = (row.sensor_id, f"{row.hour_start:%d %H:%M}")
+        if hasattr(row, "standard"):
+            value = "" if row.index_value is None else str(row.index_value)
+            table.add_row(*who, f"{row.scope or 'no index'} {row.standard}", value, "", row.category or "")
+        else:
+            what = f"{row.quantity}, {row.unit}"
+            table.add_row(*who, what, _tenths(row.mean), _tenths(row.max), f"{row.completeness:.0%}")
+    return table
+
+
+def sensor_queries(rows: list[Any], keyspace: str, cql_port: int) -> list[str]:
+    """A command to try: a sensor's indices, hour by hour."""
+    cqlsh = f".venv/bin/cqlsh {places.LOOPBACK} {cql_port} -k {keyspace} -e"
+    row = next((each for each in rows if hasattr(each, "standard")), rows[0])
+    return [
+        f'{cqlsh} "SELECT hour_start, standard, index_value, category, responsible FROM air_quality '
+        f"WHERE sensor_id='{row.sensor_id}' AND month='{row.month}' LIMIT 12\""
+    ]
 
 
 def await_results(session: Session, keyspace: str, published: Published, console: Console) -> list[Any]:
@@ -236,6 +323,10 @@ def _in_sixties(value: float) -> str:
     """Minutes as hours and minutes, or seconds as minutes and seconds."""
     whole = round(value)
     return f"{whole // 60}:{whole % 60:02d}"
+
+
+def _tenths(value: float | None) -> str:
+    return "" if value is None else f"{value:,.1f}"
 
 
 def _number(value: float | None) -> str:

@@ -31,7 +31,7 @@ from kappafleet.errors import AddressError, UserError, of_file
 if TYPE_CHECKING:
     from connectors.ends import LogSource, RowSink
 
-JOBS = ("driver_stats", "metrics")
+JOBS = ("driver_stats", "sensor_windows", "metrics")
 FIRST_VERSION = 1
 CHECKPOINT_INTERVAL_MS = 2000
 

@@ -1,21 +1,23 @@
-"""Makes data/demo, data/samples and data/published again from the original data sets.
+"""Makes data/demo, data/sensors, data/samples and data/published again from the original data sets.
 
     python scripts/make_demo_data.py [FOLDER]
 
-FOLDER (default ../shared/data) holds `nrel-cmap-drives`, `driveplotr-nds` and `drive-cycles`, as their SOURCE.md
-describe.
+FOLDER (default ../shared/data) holds `nrel-cmap-drives`, `driveplotr-nds`, `drive-cycles` and `sensor-community`, as
+their SOURCE.md describe.
 The same originals give the same bytes. Licences of what is bundled: NOTICE.
 """
 
 import csv
 import gzip
+import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kappafleet.importers import Recording, driveplotr_nds, nrel_cmap
+from kappafleet.importers import Recorded, Recording, driveplotr_nds, nrel_cmap, sensor_community
 from kappafleet.importers.recording import message_lines
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +44,12 @@ LONG_HAUL_STEP_S = 5
 
 SAMPLE_VEHICLES = ("4033363_1", "4113492_1")
 SAMPLE_DRIVES = ("3", "12")
+
+# Sensors by location, and two days with more dust than others; the first of both is also the sample.
+SENSORS = {"11392": "22449", "11441": "22549", "11476": "22618"}
+DAYS = ("2019-04-24", "2019-04-25")
+DAY_S = 86_400
+FIRST_DAY_S = 1_556_064_000
 
 
 def main(originals: Path) -> None:
@@ -72,6 +80,7 @@ def main(originals: Path) -> None:
         ((e.vehicle_id, e.start_ms, e.end_ms, " ".join(e.categories)) for e in events),
     )
     _copy_samples(nrel, nds_file)
+    _cut_sensors(originals / "sensor-community")
 
 
 def _long_haul(cycles: Path) -> Recording:
@@ -90,7 +99,7 @@ def _long_haul(cycles: Path) -> Recording:
     )
 
 
-def _write_messages(name: str, recordings: Iterable[Recording], folder: str = "demo") -> None:
+def _write_messages(name: str, recordings: Iterable[Recorded], folder: str = "demo") -> None:
     text = "".join(line + "\n" for line, _ in message_lines(recordings))
     _write_gzip(DATA / folder / f"{name}.jsonl.gz", text)
 
@@ -114,6 +123,40 @@ def _copy_samples(nrel: Path, nds_file: Path) -> None:
         header, *lines = text
     kept = [line for line in lines if line.split(",", 1)[0] in SAMPLE_DRIVES]
     _write_gzip(DATA / "samples" / "driveplotr-nds" / "nds_sample.csv.gz", header + "".join(kept))
+
+
+def _cut_sensors(originals: Path) -> None:
+    """The days of the raw readings and of the 6-minute series, as original files; then the messages made of them."""
+    folder = DATA / "samples" / "sensor-community"
+    with tempfile.TemporaryDirectory() as scratch:
+        for place, (location, sensor) in enumerate(SENSORS.items()):
+            (raw,) = originals.glob(f"raw_sds011_{sensor}_*.csv.gz")
+            series = originals / f"location_{location}_6min_last.json.gz"
+            for target, days in ((Path(scratch), DAYS), (folder, DAYS[:1])):
+                if target == folder and place:
+                    continue
+                _write_gzip(target / f"{days[0]}_sds011_sensor_{sensor}.csv.gz", _raw_of(raw, days))
+                _write_gzip(target / f"location_{location}_6min_last.json.gz", _series_of(series, len(days)))
+        found = sensor_community.files(Path(scratch))
+        recordings = [recording for file in found for recording in sensor_community.recordings(file)]
+        _write_messages("sensor-community", recordings, "sensors")
+
+
+def _raw_of(file: Path, days: Sequence[str]) -> str:
+    with gzip.open(file, "rt", newline="") as text:
+        header, *lines = text
+    return header + "".join(line for line in lines if line.split(";")[5][:10] in days)
+
+
+def _series_of(file: Path, days: int) -> str:
+    content = json.loads(gzip.decompress(file.read_bytes()))
+    for location in content.values():
+        location["readings"] = {
+            start: values
+            for start, values in location["readings"].items()
+            if 0 <= int(start) - FIRST_DAY_S < days * DAY_S
+        }
+    return json.dumps(content, indent=1)
 
 
 def _write_gzip(target: Path, text: str) -> None:

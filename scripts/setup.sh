@@ -237,13 +237,15 @@ copy_cassandra() {
 
 # Else the first job would compile them, in each TaskManager at once.
 compile_kernels() {
-  local wanted stamp=build/numba-cache/.kernels
+  local wanted job stamp=build/numba-cache/.kernels
   wanted=$(cat jobs/*/*.py | sha256sum)
   [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ] || return 0
   step "kernels (Numba)"
   mkdir -p build/numba-cache
-  quietly build/numba.log env NUMBA_CACHE_DIR="$PWD/build/numba-cache" .venv/bin/python -m jobs.driver_stats.warm_up \
-    || die "the kernels cannot be compiled: see above"
+  for job in driver_stats sensor_windows; do
+    quietly build/numba.log env NUMBA_CACHE_DIR="$PWD/build/numba-cache" .venv/bin/python -m "jobs.$job.warm_up" \
+      || die "the kernels cannot be compiled: see above"
+  done
   say "$wanted" > "$stamp"
 }
 

@@ -3,54 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from pydantic import Field
-
+from conf.log_parameters import Batch, Clock, Lateness, Message, Watermark
 from conf.metrics import Definition, definition
 from conf.parameters import Frozen, load
-from conf.rule_sets import NotNegative, Positive
+from conf.rule_sets import Positive
 
 KEEP_MARGIN_S = 86_400
-
-
-class Watermark(Frozen):
-    """How far the watermark stays behind the newest event time."""
-
-    delay_s: NotNegative
-    idle_s: Positive
-
-
-class Lateness(Frozen):
-    """How late a message may be."""
-
-    allowed_lateness_s: NotNegative
-
-
-class Clock(Frozen):
-    """How far ahead of its arrival a message may be."""
-
-    max_ahead_s: NotNegative
 
 
 class Live(Frozen):
     """How often open results are written."""
 
     emit_s: Positive
-
-
-class Message(Frozen):
-    """Bounds of a message."""
-
-    max_bytes: Annotated[int, Field(ge=1024, le=4 * 1024 * 1024)]
-
-
-class Batch(Frozen):
-    """Mini-batches of the columnar operator."""
-
-    max_messages: Annotated[int, Field(ge=1, le=1_000_000)]
-    max_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)]
-    max_delay_ms: Annotated[int, Field(ge=1)]
 
 
 class Parameters(Frozen):

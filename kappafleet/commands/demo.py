@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Start the local servers, replay real trips through RabbitMQ and Flink, and show drivers from Cassandra."""
+    """Start the local servers, replay real trips and readings through them, and show results from Cassandra."""
     import os
 
     from rich.console import Console
@@ -37,35 +37,46 @@ def demo() -> None:
     start(stack)
     os.environ.update(stack.client_environment())
 
-    step("2/4  job driver_stats, by flink run")
+    step("2/4  jobs driver_stats and sensor_windows, by flink run")
     with rabbitmq_connection() as connection:
-        declare(connection, "telemetry", StreamSettings())
+        for exchange in ("telemetry", "observations"):
+            declare(connection, exchange, StreamSettings())
         declare_results(connection)
-    job_id = show.running_job(stack)
-    if job_id:
-        console.print(f"runs already: {job_id}")
-    else:
-        with console.status("flink run"):
-            job_id = submit_job(show.JOB, "rabbitmq:", "cassandra:", show.PARAMETERS)
-        console.print(f"submitted: {job_id}")
+    for job in (show.JOB, show.SENSOR_JOB):
+        job_id = show.running_job(stack, job)
+        if job_id:
+            console.print(f"{job} runs already: {job_id}")
+            continue
+        with console.status(f"flink run: {job}"):
+            job_id = submit_job(
+                job, "rabbitmq:", "cassandra:", show.PARAMETERS[job], parallelism=show.PARALLELISM
+            )
+        console.print(f"{job} submitted: {job_id}")
 
-    step("3/4  real trips into RabbitMQ, moved to today")
+    step("3/4  real trips and readings into RabbitMQ, moved to today")
     published = show.publish_trips(show.data_folders())
+    readings = show.publish_readings(show.sensor_folder())
 
     step("4/4  results")
     with connect(CassandraConnection.from_environment()) as session:
         keyspace = keyspace_of(show.JOB, active_version(session, show.JOB) or FIRST_VERSION)
         rows = show.await_results(session, keyspace, published, console)
         told = show.alerts(session, keyspace, rows)
+        sensor_keyspace = keyspace_of(
+            show.SENSOR_JOB, active_version(session, show.SENSOR_JOB) or FIRST_VERSION
+        )
+        hours = show.await_sensors(session, sensor_keyspace, readings, console)
     out = Console()
     out.print(show.drivers_table(rows))
     if told:
         out.print(show.alerts_table(told))
+    out.print(show.sensors_table(hours))
     out.print(
         "The last minute of each vehicle follows about a minute later, when the quiet streams close it.\n"
     )
     print("Try:")
-    for query in show.queries(rows, told, keyspace, stack.ports.cql):
+    queries = show.queries(rows, told, keyspace, stack.ports.cql)
+    for query in queries + show.sensor_queries(hours, sensor_keyspace, stack.ports.cql):
         print(f"  {query}")
     print(f"\nWatch:  Flink {show.flink_url()}   RabbitMQ {show.rabbitmq_url()} (guest, guest)")
     print("Stop:   make down      (keeps the data; make clean deletes them)", flush=True)

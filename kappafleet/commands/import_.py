@@ -12,10 +12,11 @@ from typing import Annotated, BinaryIO
 import typer
 
 from kappafleet.errors import UserError
-from kappafleet.importers import FORMATS, Format, Recording, format_named
+from kappafleet.importers import FORMATS, Format, Recorded, format_named, sensor_community
 from kappafleet.importers.recording import SAMPLES_PER_MESSAGE, message_lines
 
 STDOUT = "-"
+SENSOR_FORMATS = frozenset({sensor_community.NAME})
 
 
 def register(app: typer.Typer) -> None:
@@ -39,13 +40,18 @@ def import_(
         ),
     ] = SAMPLES_PER_MESSAGE,
     vehicle: Annotated[
-        list[str] | None, typer.Option(help="Only this vehicle_id, such as cmap-4107032-1; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--vehicle",
+            "--sensor",
+            help="Only this vehicle_id or sensor_id, such as cmap-4107032-1 or sc-22449; may be repeated.",
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
 ) -> None:
-    """Turn a public data set into message lines (telemetry/1), for `publish` and `run --from file:`.
+    """Turn a public data set into message lines (telemetry/1 or observation/1), for `publish` and `run --from file:`.
 
-    The messages of each vehicle come in time order; a number counts them (seq). Progress goes to stderr.
+    The messages of each vehicle or sensor come in time order; a number counts them (seq). Progress goes to stderr.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -67,10 +73,11 @@ def import_(
     )
     messages = samples = 0
     vehicles: set[str] = set()
+    whose = "sensors" if chosen.NAME in SENSOR_FORMATS else "vehicles"
     with _opened(out) as target, progress:
         task = progress.add_task("import", total=len(files), messages=0, samples=0)
 
-        def recordings() -> Iterator[Recording]:
+        def recordings() -> Iterator[Recorded]:
             for file in files:
                 yield from _of_vehicles(chosen, file, vehicle, vehicles)
                 progress.update(task, advance=1, messages=messages, samples=samples)
@@ -83,13 +90,13 @@ def import_(
             wanted = f" of {', '.join(vehicle)}" if vehicle else ""
             raise UserError(f"{path} holds no samples{wanted}")
     where = "" if out == STDOUT else f" -> {out}"
-    print(f"{messages:,} messages, {samples:,} samples, {len(vehicles):,} vehicles{where}", file=sys.stderr)
+    print(f"{messages:,} messages, {samples:,} samples, {len(vehicles):,} {whose}{where}", file=sys.stderr)
 
 
-def _of_vehicles(chosen: Format, file: Path, wanted: list[str] | None, seen: set[str]) -> Iterator[Recording]:
+def _of_vehicles(chosen: Format, file: Path, wanted: list[str] | None, seen: set[str]) -> Iterator[Recorded]:
     for recording in chosen.recordings(file):
-        if not wanted or recording.vehicle_id in wanted:
-            seen.add(recording.vehicle_id)
+        if not wanted or recording.key in wanted:
+            seen.add(recording.key)
             yield recording
 
 

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    job: Annotated[str, typer.Argument(help="driver_stats or metrics")],
+    job: Annotated[str, typer.Argument(help="driver_stats, sensor_windows or metrics")],
     source: Annotated[
         str,
         typer.Option("--from", help="file:PATH (message lines, plain or .gz, file or folder) or rabbitmq:"),
@@ -86,6 +86,8 @@ def flink_settings(source: str) -> dict[str, str]:
         "jobmanager.bind-host": "127.0.0.1",
         "taskmanager.bind-host": "127.0.0.1",
         "rest.bind-address": "127.0.0.1",
+        # All parts are in this process: that one is silent means that the machine is busy or was asleep.
+        "heartbeat.timeout": "1 d",
     }
     if source.startswith("file:"):
         settings["restart-strategy.type"] = "none"

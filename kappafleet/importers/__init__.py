@@ -1,7 +1,7 @@
 """Public data sets to message lines: one module per format, and the registry of them.
 
 A module of a format has a `NAME`, a one-line `TITLE`, `files(path)` (what it would read, so that progress is
-known) and `recordings(file)` (one file's `Recording`s). Adding a format: write the module, name it in
+known) and `recordings(file)` (one file's `Recording`s or `Observations`). Adding a format: write the module, name it in
 `FORMATS`.
 """
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from kappafleet.errors import UserError
-from kappafleet.importers import driveplotr_nds, nrel_cmap
-from kappafleet.importers.recording import Recording
+from kappafleet.importers import driveplotr_nds, nrel_cmap, sensor_community
+from kappafleet.importers.recording import Observations, Recorded, Recording
 
 
 class Format(Protocol):
@@ -26,13 +26,13 @@ class Format(Protocol):
         """One line: what it is, and which files it reads."""
 
     def files(self, path: Path) -> list[Path]:
-        """The files of `path` that `recordings` would read, each vehicle's in the order of time."""
+        """The files of `path` that `recordings` would read, each vehicle's or sensor's in the order of time."""
 
-    def recordings(self, file: Path) -> Iterator[Recording]:
+    def recordings(self, file: Path) -> Iterator[Recorded]:
         """What one file holds."""
 
 
-_MODULES: tuple[Format, ...] = (nrel_cmap, driveplotr_nds)
+_MODULES: tuple[Format, ...] = (nrel_cmap, driveplotr_nds, sensor_community)
 
 FORMATS: dict[str, Format] = {module.NAME: module for module in _MODULES}
 
@@ -48,4 +48,4 @@ def format_named(name: str) -> Format:
     return FORMATS[name]
 
 
-__all__ = ["FORMATS", "Format", "Recording", "format_named"]
+__all__ = ["FORMATS", "Format", "Observations", "Recorded", "Recording", "format_named"]

@@ -20,13 +20,16 @@ G_TO_MS2 = 9.80665
 """Exact: standard gravity."""
 
 
-def rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, list[str]]]:
+def rows(
+    path: Path, columns: Sequence[str], what: str, delimiter: str = ","
+) -> Iterator[tuple[int, list[str]]]:
     """Each row of `path` as (line number, the cells of `columns`).
 
     Args:
         path: a CSV file with a header; gzip when its name ends in `.gz`.
         columns: the columns wanted, in the order wanted; further ones are ignored.
         what: what the file should be, for the error message.
+        delimiter: what stands between two cells.
 
     Raises:
         UserError: the file can't be read, lacks a column, or has a row that is too short.
@@ -34,7 +37,7 @@ def rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, l
     try:
         open_text = gzip.open if path.suffix == ".gz" else open
         with open_text(path, "rt", encoding="utf-8", newline="") as text:
-            reader = csv.reader(text)
+            reader = csv.reader(text, delimiter=delimiter)
             header = next(reader, [])
             missing = [name for name in columns if name not in header]
             if missing:
@@ -50,6 +53,20 @@ def rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, l
                         f"{path} line {reader.line_num}: {len(row)} cells where {len(header)} are expected"
                     )
                 yield reader.line_num, [row[place] for place in places]
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} can't be read as {what}: {error}") from error
+
+
+def header(path: Path, what: str, delimiter: str = ",") -> list[str]:
+    """The names of the columns of `path`, as `rows` reads it.
+
+    Raises:
+        UserError: the file can't be read.
+    """
+    try:
+        open_text = gzip.open if path.suffix == ".gz" else open
+        with open_text(path, "rt", encoding="utf-8", newline="") as text:
+            return next(csv.reader(text, delimiter=delimiter), [])
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} can't be read as {what}: {error}") from error
 

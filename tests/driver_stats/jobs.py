@@ -18,9 +18,9 @@ MAY_DIFFER = frozenset({"updated_at", "revision"})
 Rows = dict[tuple[Any, ...], dict[str, Any]]
 
 
-def read_tables(folder: Path) -> dict[str, Rows]:
+def read_tables(folder: Path, job: str = "driver_stats") -> dict[str, Rows]:
     """The value of each primary key in each table: its last line."""
-    return {table.name: read_table(folder, table) for table in tables("driver_stats")}
+    return {table.name: read_table(folder, table) for table in tables(job)}
 
 
 def read_table(folder: Path, table: Table) -> Rows:

@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from connectors.rows import FrameEncoder
+from jobs.sensor_windows.quantities import QUANTITIES
 from schemas.messages import message
 from schemas.tables import parse, table, tables
 
@@ -20,6 +21,16 @@ CONTRACT_KEYS = {
     "driver_event": (("driver_id", "day"), ("event_time", "type", "vehicle_id")),
     "vehicle_minute": (("vehicle_id", "day"), ("minute_start",)),
     "vehicle_live": (("fleet_id",), ("vehicle_id",)),
+    "reject": (("day", "source"), ("received_at", "offset")),
+}
+SENSOR_KEYS = {
+    "sensor_5min": (("sensor_id", "day"), ("window_start", "quantity")),
+    "sensor_hour": (("sensor_id", "month"), ("hour_start", "quantity")),
+    "sensor_day": (("sensor_id", "year"), ("day", "quantity")),
+    "air_quality": (("sensor_id", "month"), ("hour_start", "standard")),
+    "sensor_live": (("area",), ("sensor_id",)),
+    "sensor_flag": (("sensor_id", "day"), ("time", "quantity")),
+    "cell_hour": (("cell", "day"), ("hour_start", "quantity", "sensor_id")),
     "reject": (("day", "source"), ("received_at", "offset")),
 }
 SHARED_METRICS = {
@@ -50,10 +61,15 @@ SHARED_METRICS = {
 }
 
 
-def test_the_tables_have_the_keys_that_users_rely_on():
-    assert {
-        spec.name: (spec.partition_key, spec.clustering_key) for spec in tables("driver_stats")
-    } == CONTRACT_KEYS
+@pytest.mark.parametrize(("job", "keys"), [("driver_stats", CONTRACT_KEYS), ("sensor_windows", SENSOR_KEYS)])
+def test_the_tables_have_the_keys_that_users_rely_on(job, keys):
+    assert {spec.name: (spec.partition_key, spec.clustering_key) for spec in tables(job)} == keys
+
+
+@pytest.mark.parametrize("name", ["sensor_5min", "sensor_hour", "sensor_day", "air_quality", "cell_hour"])
+def test_windows_of_sensors_say_how_they_came_about(name):
+    columns = {column.name for column in table("sensor_windows", name).columns}
+    assert columns >= {"n_samples", "final", "revision", "updated_at", "params_hash"}
 
 
 @pytest.mark.parametrize(
@@ -113,3 +129,11 @@ def test_the_message_schema_declares_the_contracts_fields():
         "speed_limit",
     ]
     assert telemetry.boolean_samples == ("ignition",)
+
+
+def test_the_observation_schema_declares_the_contracts_fields():
+    observation = message("observation/1")
+    assert (observation.id_field, observation.texts) == ("sensor_id", ("station_id", "sensor_model"))
+    assert [field.name for field in observation.numbers] == ["lat", "lon"]
+    assert tuple(field.name for field in observation.number_samples) == QUANTITIES
+    assert observation.integers == ("seq",)

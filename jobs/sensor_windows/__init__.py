@@ -1,0 +1,1 @@
+"""Windows over environmental sensors: quality-controlled readings, indices, enrichment."""
