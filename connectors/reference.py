@@ -142,6 +142,9 @@ class ReferenceTable:
         told = self._parsed(body)
         key = tuple(_value(told, field) for field in self.reference.keys)
         values = tuple(_value(told, field) for field in self.reference.values)
+        for one, other in self.reference.needs:
+            if told.get(one) is not None and told.get(other) is None:
+                raise RefusedRow(f"missing_field: there is no {other} to {one}")
         valid_from = _time(told, "valid_from", None)
         valid_to = _time(told, "valid_to", LATEST_MS)
         if valid_to <= valid_from:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.message_decoder import KeyScan
+from connectors.reference import Place, ReferenceTable, RefusedRow
 from connectors.rows_in_memory import Row, day, timestamp
 from kappafleet.messages import line_files, numbered_lines
+from schemas.references import Reference
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """Of a longer line the file source reads only so many bytes."""
@@ -34,6 +37,39 @@ def log_lines(log: Path | Iterable[Path | bytes]) -> Iterator[Line]:
             for file in line_files(item):
                 for number, body in numbered_lines(file):
                     yield Line(body[:MAX_LINE_BYTES], file.name, number)
+
+
+class ReferenceLines:
+    """The lines of reference data among those of a log.
+
+    Attributes:
+        tables: by name.
+    """
+
+    def __init__(self, references: Iterable[Reference]) -> None:
+        """Makes an empty table for each reference."""
+        self.tables = {each.name: ReferenceTable(each) for each in references}
+        self._by_schema = {table.reference.schema: table for table in self.tables.values()}
+        self._schema = KeyScan("schema")
+
+    def take(self, line: Line, refuse: Callable[[Row], None]) -> bool:
+        """Takes a line if it is reference data.
+
+        Args:
+            line: any line.
+            refuse: gets the row of the reject table for a line that is no row.
+
+        Returns:
+            Whether it is reference data.
+        """
+        table = self._by_schema.get(self._schema.key(line.body)) if self._by_schema else None
+        if table is None:
+            return False
+        try:
+            table.put(line.body, Place(0, line.source, line.number))
+        except RefusedRow as refused:
+            refuse(reject_row(line, str(refused)))
+        return True
 
 
 def reject_row(line: Line, reason: str, arrival_ms: int = 0) -> Row:

@@ -43,12 +43,14 @@ class Reference:
         schema: of its messages.
         keys: what a row is about.
         values: what it says; where all of them are missing, the row is withdrawn.
+        needs: pairs of fields; a row that has the first has the second.
     """
 
     name: str
     schema: str
     keys: tuple[Field, ...]
     values: tuple[Field, ...]
+    needs: tuple[tuple[str, str], ...] = ()
 
 
 @cache
@@ -71,7 +73,10 @@ def reference(name: str, schema: str, keys: tuple[str, ...]) -> Reference:
     if missing:
         raise ValueError(f"schema {schema} declares no {', '.join(missing)}")
     values = tuple(field for each, field in fields.items() if each not in keys)
-    return Reference(name, schema, tuple(fields[each] for each in keys), values)
+    needs = tuple(
+        (one, other) for one, others in declared.get("dependentRequired", {}).items() for other in others
+    )
+    return Reference(name, schema, tuple(fields[each] for each in keys), values, needs)
 
 
 def _field(name: str, declared: dict[str, Any], required: bool) -> Field:

@@ -16,9 +16,10 @@ import sys
 from pyflink.common import Types
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 
-from connectors.columnar import ColumnarSpec, Limits, ReferenceInput, columnar
+from connectors.columnar import ColumnarSpec, Limits, columnar
 from connectors.ends import LogSource, RowSink
 from connectors.keyed import framed, keyed_rows, of_schema, rows_of
+from connectors.reference_inputs import reference_inputs
 from jobs.driver_stats.assignments import EVENTS, RECORDS, REJECTS, Attribution
 from jobs.driver_stats.driver_windows import DriverWindows
 from jobs.driver_stats.inputs import SCHEMA, message_spec
@@ -74,15 +75,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
             records, logins = of_schema(records, LOGINS, others=True), of_schema(records, LOGINS)
         else:
             logins = records_of(beside)
-    references = []
-    for each in references_of(settings):
-        beside = source.beside(each.name)
-        if beside is None:
-            of = of_schema(records, each.schema)
-            records = of_schema(records, each.schema, others=True)
-        else:
-            of = records_of(beside)
-        references.append(ReferenceInput(each.name, of, (beside or source).stored(each.schema)))
+    records, references = reference_inputs(source, records, records_of, references_of(settings))
     vehicles = columnar(
         records,
         vehicle_operator(settings, source.live),

@@ -19,7 +19,7 @@ import numpy as np
 from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
-from connectors.reference import Place, ReferenceTable, RefusedRow
+from connectors.reference import ReferenceTable
 from connectors.rows_in_memory import Newest, Row, TableRows, stream_key, timestamp
 from jobs.driver_stats import unnamed, unnamed_events
 from jobs.driver_stats.attribution import Logins, driver_of, with_login
@@ -29,7 +29,7 @@ from jobs.driver_stats.outputs import event_rules, outputs
 from jobs.driver_stats.road_limits import references_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
-from jobs.log_lines import Line, log_lines, reject_row
+from jobs.log_lines import Line, ReferenceLines, log_lines, reject_row
 from schemas.messages import message
 from schemas.tables import tables
 
@@ -97,22 +97,16 @@ def read(lines: Iterable[Line], settings: Settings, progress: Progress | None = 
     spec = message_spec(settings)
     decoder, scan = MessageDecoder(spec), KeyScan(spec.id_field)
     seen: set[tuple[str, int, int]] = set()
-    log = Log(references={each.name: ReferenceTable(each) for each in references_of(settings)})
-    tables_by_schema = {each.reference.schema: each for each in log.references.values()}
-    has_others = settings.assignments.enabled or bool(log.references)
+    references = ReferenceLines(references_of(settings))
+    log = Log(references=references.tables)
     for line in lines:
         log.messages += 1
         if progress and log.messages % 1000 == 0:
             progress("messages", log.messages, None)
-        schema = KeyScan("schema").key(line.body) if has_others else SCHEMA
-        if settings.assignments.enabled and schema == unnamed.SCHEMA:
+        if settings.assignments.enabled and KeyScan("schema").key(line.body) == unnamed.SCHEMA:
             _log_in(log, line, scan.key(line.body))
             continue
-        if schema in tables_by_schema:
-            try:
-                tables_by_schema[schema].put(line.body, Place(0, line.source, line.number))
-            except RefusedRow as refused:
-                log.rejects.append(reject_row(line, str(refused)))
+        if references.take(line, log.rejects.append):
             continue
         try:
             decoded = decoder.decode(line.body, scan.key(line.body), offset=line.number)

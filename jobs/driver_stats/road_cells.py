@@ -18,7 +18,8 @@ from jobs.driver_stats.compiled import njit
 
 DIGITS = "0123456789bcdefghjkmnpqrstuvwxyz"
 MOST_CHARACTERS = 9
-ALL_AROUND = 360.0
+ALL_AROUND = math.inf
+"""The span of what holds for any heading, also an unknown one."""
 _LON_BITS, _LAT_BITS = 23, 22
 _BITS = _LON_BITS + _LAT_BITS
 
@@ -69,10 +70,11 @@ def number(cell: str) -> int:
 def direction(
     heading_from: float | None, heading_to: float | None, starts: Sequence[int], kmh: Sequence[float]
 ) -> Direction:
-    """A direction; without both headings it is all around."""
+    """A direction; without headings it is all around."""
     if heading_from is None or heading_to is None:
         return Direction(0.0, ALL_AROUND, starts, kmh)
-    return Direction(heading_from, (heading_to - heading_from) % 360, starts, kmh)
+    span = (heading_to - heading_from) % 360
+    return Direction(heading_from, span if span or heading_to == heading_from else 360.0, starts, kmh)
 
 
 def cells(known: Iterable[tuple[int, Sequence[Direction]]]) -> Cells:

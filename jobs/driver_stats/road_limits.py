@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from connectors.reference import Key, ReferenceTable
 from jobs.driver_stats.road_cells import Cells, Direction, Roads, cells, direction, fill, number
 from jobs.driver_stats.settings import Settings
-from schemas.references import Reference, reference
+from schemas.references import Reference, Value, reference
 
 ROAD_LIMITS = reference("road_limits", "road_limit/1", ("cell", "heading_from", "heading_to"))
 
@@ -62,8 +62,8 @@ class RoadLimits:
             cell, heading_from, heading_to = key
             steps = self._table.steps(key)
             kmh = [math.nan if values is None else float(values[0] or math.nan) for values in steps.values]
-            headings = (None if each is None else float(each) for each in (heading_from, heading_to))
-            self._of_cell.setdefault(str(cell), {})[key] = direction(*headings, steps.starts, kmh)
+            way = direction(_degrees(heading_from), _degrees(heading_to), steps.starts, kmh)
+            self._of_cell.setdefault(str(cell), {})[key] = way
             self._recent.add(str(cell))
         base = self._roads.base
         if len(self._recent) > _MOST_RECENT + len(base.numbers) // 8:
@@ -74,3 +74,7 @@ class RoadLimits:
 
     def _cells(self, names: Iterable[str]) -> Cells:
         return cells((number(name), list(self._of_cell[name].values())) for name in names)
+
+
+def _degrees(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,9 +45,9 @@ def limit_at(rows: Iterable[Message], ms: int, lat: float, lon: float, heading: 
     best: tuple[Any, ...] | None = None
     for _, _, row in one_each.values():
         start, end = row.get("heading_from"), row.get("heading_to")
-        span = 360.0
-        if start is not None and end is not None:
-            span = (end - start) % 360
+        span = math.inf
+        if start is not None:
+            span = (end - start) % 360 or (0 if end == start else 360)
             if heading is None or (heading - start) % 360 > span:
                 continue
         here = geohash(lat, lon, len(row["cell"])) == row["cell"]

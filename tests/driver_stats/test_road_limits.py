@@ -98,6 +98,7 @@ def test_the_narrowest_direction_counts(heading: float, kmh: float) -> None:
     cell = geohash(LAT, LON, 7)
     _, of = roads(
         road_limit(cell, 50, 0),
+        road_limit(cell, 40, 0, heading_from=0, heading_to=360, valid_to=1),
         road_limit(cell, 60, 0, heading_from=0, heading_to=180),
         road_limit(cell, 80, 0, heading_from=350, heading_to=10),
         road_limit(cell, 10, 100, heading_from=350, heading_to=10),
@@ -117,17 +118,17 @@ def test_a_row_that_comes_later_counts_from_the_next_batch_on(monkeypatch: pytes
         assert limits(of, *places) == [30] * (changed + 1) + [50] * (39 - changed)
 
 
-HEADINGS = st.none() | st.integers(0, 24).map(lambda each: each * 15)
+HEADINGS = st.integers(0, 24).map(lambda each: each * 15)
 ROWS = st.lists(
     st.builds(
-        lambda characters, step, kmh, start, length, version, first, last: road_limit(
+        lambda characters, step, kmh, start, length, version, headings: road_limit(
             geohash(LAT + step * 0.02, LON, characters),
             kmh,
             start,
             valid_to=None if length is None else start + length,
             version=version,
-            heading_from=first,
-            heading_to=last,
+            heading_from=headings[0],
+            heading_to=headings[1],
         ),
         st.sampled_from([4, 5, 7]),
         st.integers(0, 2),
@@ -135,8 +136,7 @@ ROWS = st.lists(
         st.integers(0, 9),
         st.none() | st.integers(1, 9),
         st.integers(0, 2),
-        HEADINGS,
-        HEADINGS,
+        st.just((None, None)) | st.tuples(HEADINGS, HEADINGS),
     ),
     max_size=14,
 )
