@@ -37,6 +37,12 @@ class Neighbours(Frozen):
     disagree_min: NotNegative
 
 
+class Stations(Frozen):
+    """Whether station metadata is read."""
+
+    enabled: bool
+
+
 class Live(Frozen):
     """How often live rows are written."""
 
@@ -53,7 +59,7 @@ class Parameters(Frozen):
     clock: Clock
     index: Index
     neighbours: Neighbours
-    stations: str
+    stations: Stations
     live: Live
     message: Message
     batch: Batch
