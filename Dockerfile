@@ -55,6 +55,7 @@ COPY connectors/*.py /opt/kappafleet/connectors/
 COPY jobs /opt/kappafleet/jobs
 COPY kappafleet /opt/kappafleet/kappafleet
 COPY schemas /opt/kappafleet/schemas
+COPY serving /opt/kappafleet/serving
 # A package that is missing, or Python's shared library, fails the build and not the first job.
 RUN python -m compileall -q /opt/kappafleet \
     && python -c 'import pemja, find_libpython, jobs.driver_stats.job; assert find_libpython.find_libpython()'

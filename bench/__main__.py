@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import engine, figures, keys, pathway_env, plots, report, sensors
+from bench import engine, figures, flame, keys, pathway_env, plots, report, sensors
 from bench.cluster_job import JobOptions
 from bench.engine import RESULTS
 from bench.figures import Figure, Section
@@ -29,6 +29,8 @@ WIDTH = 150  # of the table in a log
 ON_FILES = ("engine", "keys")
 ON_SERVERS = ("publish", "sink", "drain", "live", "latency")
 MODES = (*ON_FILES, *ON_SERVERS)
+IF_ASKED = ("flame",)
+"""Modes that explain figures, and measure nothing that has a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("stopped", style="red")
         return 130
-    sections = {mode: (before | new)[mode] for mode in MODES if mode in before | new}
+    sections = {mode: (before | new)[mode] for mode in (*MODES, *IF_ASKED) if mode in before | new}
     found = [
         each
         for mode, one in new.items()
@@ -92,7 +94,12 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("modes", nargs="*", metavar="MODE", help=f"of {', '.join(MODES)}; default: all")
+    parser.add_argument(
+        "modes",
+        nargs="*",
+        metavar="MODE",
+        help=f"of {', '.join(MODES)} (default: all these), {', '.join(IF_ASKED)}",
+    )
     parser.add_argument("--quick", action="store_true", help="shorter runs, one round")
     parser.add_argument("--rounds", type=int, help="runs of each engine")
     parser.add_argument(
@@ -116,9 +123,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--plots", action="store_true", help="draw docs/bench-*.png")
     given = parser.parse_args()
-    unknown = set(given.modes) - set(MODES)
+    unknown = set(given.modes) - {*MODES, *IF_ASKED}
     if unknown:
-        parser.error(f"no such mode: {', '.join(sorted(unknown))}; modes are {', '.join(MODES)}")
+        parser.error(
+            f"no such mode: {', '.join(sorted(unknown))}; modes are {', '.join((*MODES, *IF_ASKED))}"
+        )
     if any(count < 1000 or count % 1000 for count in given.vehicles or ()):
         parser.error("--vehicles: multiples of 1,000, please")
     return given
@@ -133,7 +142,7 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> tuple[dict[str
     Raises:
         UserError: something is missing, or a server failed.
     """
-    wanted = [mode for mode in MODES if mode in (given.modes or MODES)]
+    wanted = [mode for mode in (*MODES, *IF_ASKED) if mode in (given.modes or MODES)]
     sizes = QUICK if given.quick else FULL
     found: dict[str, Section] = {}
     failures: list[str] = []
@@ -174,6 +183,8 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> tuple[dict[str
     if "keys" in wanted:
         vehicles: Sequence[int] = given.vehicles or keys.VEHICLES[: 3 if given.quick else None]
         add("keys", lambda: (keys.run(progress, vehicles, 1, given.quick), {}))
+    if "flame" in wanted:
+        add("flame", lambda: (flame.run(progress, given.samples or flame.SAMPLES), {}))
     on_servers = [mode for mode in wanted if mode in ON_SERVERS]
     if on_servers:
         from bench.servers import stack

@@ -7,6 +7,7 @@ the order of time, which is the hard case for state by key.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ VERSION = 1
 
 START_MS = 1_795_217_400_000  # 2026-11-20T23:30:00Z: the drives cross hours and a day
 SHIFT_S = 900  # after so long some vehicles change their driver
+LEAD_IN_S = 120
 METRES_PER_DEGREE = 111_195.0
 
 
@@ -126,6 +128,74 @@ def _multiply(drives: Path, crowd: Crowd, path: Path) -> None:
                 file.writelines(
                     b"%b%07d%b" % (head, number + copy * size, rest) for head, number, rest in parts
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class Fast:
+    """The begin of the same drives, sampled many times a second: what changes in a second still takes one.
+
+    Attributes:
+        samples_per_message: as in Workload.
+        hz: samples of one vehicle in a second; a multiple of samples_per_message.
+        seconds: length of the drives.
+        vehicles: how many at once.
+    """
+
+    samples_per_message: int
+    hz: int
+    seconds: int
+    vehicles: int = 1000
+
+    @property
+    def file_name(self) -> str:
+        """Names the content."""
+        return f"fast-v{VERSION}-{self.vehicles}x{self.seconds}s-at-{self.hz}-by-{self.samples_per_message}.jsonl"
+
+
+def cached_fast(fast: Fast, folder: Path) -> Path:
+    """The input as a file of ``folder``, generated when it is not there yet; vehicles take turns."""
+    path = folder / fast.file_name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        with part.open("wb", buffering=1 << 20) as file:
+            file.writelines(_sampled_fast(fast))
+        part.replace(path)
+    return path
+
+
+def _sampled_fast(fast: Fast) -> Iterator[bytes]:
+    """Speed and place change evenly within a second, all else at its end; accelerations are measured with noise."""
+    encode = msgspec.json.Encoder().encode
+    rng = np.random.default_rng([VERSION, fast.hz])
+    size = fast.samples_per_message
+    # The first minute or so most of the fleet is still on its way to its first target.
+    drives = _Fleet(fast.vehicles, Workload(1, 1).seed).drive(0, LEAD_IN_S + fast.seconds + 1)
+    known = {name: np.array(values, float)[:, LEAD_IN_S:] for name, values in drives.items()}
+    known["speed"] = np.where(np.isnan(known["speed"]), 30.0, known["speed"])
+    for slot in range(fast.seconds * fast.hz // size):
+        second, of_second = divmod(slot * size, fast.hz)
+        share = (of_second + np.arange(size)) / fast.hz
+        columns: dict[str, list[list[object]]] = {
+            "t": (known["t"][:, second, None] + np.floor(share * 1000)).astype(np.int64).tolist()
+        }
+        for name, digits in (
+            ("speed", 1),
+            ("accel_x", 2),
+            ("accel_y", 2),
+            ("lat", 6),
+            ("lon", 6),
+            ("heading", 1),
+        ):
+            values = known[name][:, second, None] + np.zeros(size)
+            if name in ("speed", "lat", "lon"):
+                values = values + (known[name][:, second + 1] - known[name][:, second])[:, None] * share
+            elif name != "heading":
+                values = values + 0.05 * rng.standard_normal(values.shape)
+            columns[name] = np.round(values, digits).tolist()
+        columns["ignition"] = [[bool(on)] * size for on in known["ignition"][:, second]]
+        for vehicle in range(fast.vehicles):
+            yield encode(_message(vehicle, slot, 0, columns)) + b"\n"
 
 
 def generate(workload: Workload, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -39,6 +40,16 @@ class Topics(RuleSet):
 
     topics: dict[Kind, dict[str, tuple[Word, ...]]]
     conditions: HourConditions
+
+    def patterns(self) -> dict[str, re.Pattern[str]]:
+        """By topic, such as ``weather:fog``, what finds one of its words in a text in small letters."""
+        return {
+            f"{kind}:{name}": re.compile(
+                r"\b(?:" + "|".join(word.replace("*", r"\w*") for word in words) + r")\b"
+            )
+            for kind, named in self.topics.items()
+            for name, words in named.items()
+        }
 
 
 class Entry(Frozen):

@@ -41,6 +41,10 @@ class LogSource(Protocol):
         """What this log holds of a schema when a job starts: a Java ``StoredLog``, for reference data."""
         ...
 
+    def again(self, uid: str) -> LogSource:
+        """The same log, for a job that reads it once more, with other keys: under this uid."""
+        ...
+
     def records(
         self,
         env: StreamExecutionEnvironment,
@@ -69,9 +73,15 @@ class RowSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileLines:
-    """Message lines in a file or in the files of a folder."""
+    """Message lines in a file or in the files of a folder.
+
+    Attributes:
+        path: the file or folder.
+        uid: under which the place in it is found again in a savepoint.
+    """
 
     path: Path
+    uid: str = SOURCE_UID
 
     @property
     def live(self) -> bool:
@@ -88,6 +98,10 @@ class FileLines:
             str(self.path.absolute()), schema, MAX_LINE_BYTES
         )
 
+    def again(self, uid: str) -> LogSource:
+        """The same files."""
+        return replace(self, uid=uid)
+
     def records(
         self,
         env: StreamExecutionEnvironment,
@@ -100,7 +114,7 @@ class FileLines:
         """The lines; no watermark before the end, so that vehicles may come in any order."""
         source = json_lines_source(self.path, id_field=id_field)
         stream = env.from_source(source, WatermarkStrategy.no_watermarks(), "message lines")
-        return stream.uid(SOURCE_UID).set_parallelism(1)
+        return stream.uid(self.uid).set_parallelism(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,10 @@ class RabbitStreams:
         java = get_gateway().jvm.io.kappafleet.rabbitmq
         broker = java.BrokerAddress(self.host, self.port, self.vhost, None, None, None, False)
         return java.StreamsLog(broker, self.prefix)
+
+    def again(self, uid: str) -> LogSource:
+        """The same streams, from the same start."""
+        return replace(self, uid=uid)
 
     def records(
         self,

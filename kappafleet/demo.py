@@ -26,7 +26,12 @@ SENSOR_JOB = "sensor_windows"
 PARALLELISM = 1
 """Of each job: the local cluster has two slots."""
 # Whole histories are moved to today: nothing in them is too late. Quiet streams close their windows soon.
-HISTORY = ["window.allowed_lateness_s=0", "watermark.delay_s=60", "watermark.idle_s=5"]
+HISTORY = [
+    "window.allowed_lateness_s=0",
+    "watermark.delay_s=60",
+    "watermark.idle_s=5",
+    "results.enabled=true",
+]
 # The trips know no speed limits: 65 mph stands for all of them.
 PARAMETERS = {JOB: [*HISTORY, "speeding.limit_kmh=104.6"], SENSOR_JOB: HISTORY}
 RESTART_S = 60
@@ -163,13 +168,20 @@ def sensors_table(rows: Iterable[Any]) -> Table:
 
 
 def sensor_queries(rows: list[Any], keyspace: str, cql_port: int) -> list[str]:
-    """A command to try: a sensor's indices, hour by hour."""
+    """Commands to try: a sensor's indices, hour by hour; what its station's hours were like, in words of old texts."""
     cqlsh = f".venv/bin/cqlsh {places.LOOPBACK} {cql_port} -k {keyspace} -e"
-    row = next((each for each in rows if hasattr(each, "standard")), rows[0])
-    return [
+    air = next((each for each in rows if hasattr(each, "standard")), rows[0])
+    hour = next((each for each in rows if getattr(each, "station_id", None)), None)
+    found = [
         f'{cqlsh} "SELECT hour_start, standard, index_value, category, responsible FROM air_quality '
-        f"WHERE sensor_id='{row.sensor_id}' AND month='{row.month}' LIMIT 12\""
+        f"WHERE sensor_id='{air.sensor_id}' AND month='{air.month}' LIMIT 12\""
     ]
+    if hour is not None:
+        found.append(
+            f'{cqlsh} "SELECT hour_start, conditions, term, source FROM context_hour '
+            f"WHERE station_id='{hour.station_id}' AND month='{hour.month}' LIMIT 5\""
+        )
+    return found
 
 
 def await_results(session: Session, keyspace: str, published: Published, console: Console) -> list[Any]:

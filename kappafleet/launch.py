@@ -29,9 +29,11 @@ from kappafleet.connections import (
 from kappafleet.errors import AddressError, UserError, of_file
 
 if TYPE_CHECKING:
+    from conf.results import Results
     from connectors.ends import LogSource, RowSink
+    from schemas.results import Route
 
-JOBS = ("driver_stats", "sensor_windows", "metrics")
+JOBS = ("driver_stats", "sensor_windows", "driver_exposure", "metrics")
 FIRST_VERSION = 1
 CHECKPOINT_INTERVAL_MS = 2000
 
@@ -112,6 +114,9 @@ def launch(what: Launch, flink_settings: Mapping[str, str] | None = None) -> Non
         for other in beside(settings) if beside else ():
             _check_streams(other, replace(address, streams=()))
     source, sink = _source(exchange, address), _sink(what.job, parse_uri(what.sink))
+    routes = _routes(what.job, settings)
+    if routes and source.live and isinstance(address, RabbitMQAddress):
+        sink = _with_results(what.job, routes, address, sink)
     configuration = Configuration()
     for name, value in (flink_settings or {}).items():
         configuration.set_string(name, value)
@@ -179,9 +184,32 @@ def keyspace_of(job: str, version: int) -> str:
 def _settings(what: Launch) -> object:
     module = importlib.import_module(f"jobs.{what.job}.settings")
     try:
-        return module.Settings.load(what.overrides)
+        settings: object = module.Settings.load(what.overrides)
     except ParameterError as error:
         raise UserError(str(error)) from error
+    _routes(what.job, settings)
+    return settings
+
+
+def _routes(job: str, settings: object) -> list[Route]:
+    """The tables whose rows are published, with their routing keys; none where results are off.
+
+    Raises:
+        UserError: one is no table of the job.
+    """
+    from schemas.results import route
+    from schemas.tables import tables
+
+    results: Results | None = getattr(settings, "results", None)
+    if results is None:
+        return []
+    known = {table.name: table for table in tables(job)}
+    strange = [name for name in results.tables if name not in known]
+    if strange:
+        raise UserError(
+            f"parameter results.tables: {job} has no table {', '.join(strange)}; it has {', '.join(known)}"
+        )
+    return [route(known[name]) for name in results.tables] if results.enabled else []
 
 
 def _resolved(address: RabbitMQAddress) -> RabbitMQAddress:
@@ -236,6 +264,20 @@ def _source(exchange: str, address: Address) -> LogSource:
         port=address.stream_port,
         vhost=address.vhost,
     )
+
+
+def _with_results(job: str, routes: Sequence[Route], address: RabbitMQAddress, sink: RowSink) -> RowSink:
+    """The sink, and beside it the exchange ``results`` of the broker that is read, which is made if it is missing."""
+    from connectors.ends import CassandraTables
+    from connectors.results import TablesAndResults
+    from kappafleet.streams import declare_results
+
+    broker = RabbitMQConnection.from_environment()
+    broker = replace(broker, host=address.host or broker.host, vhost=address.vhost or broker.vhost)
+    with rabbitmq_connection(broker) as connection:
+        declare_results(connection)
+    producer = sink.keyspace if isinstance(sink, CassandraTables) else job
+    return TablesAndResults(sink, routes, producer, broker.host, broker.amqp_port, broker.vhost)
 
 
 def _sink(job: str, address: Address) -> RowSink:

@@ -83,8 +83,13 @@ class LocalPorts:
         """ZooKeeper, clients."""
         return 2281 + self.offset
 
+    @property
+    def http(self) -> int:
+        """The serving layer, API and dashboard; ``kappafleet serve`` listens there, the stack does not."""
+        return 8480 + self.offset
+
     def all(self) -> tuple[int, ...]:
-        """Every one of them."""
+        """Those of the stack's servers."""
         rabbitmq = (self.amqp, self.stream, self.management, self.prometheus, self.distribution, self.epmd)
         return (*rabbitmq, self.cql, self.storage, self.rest, self.flink_rpc, self.zookeeper)
 

@@ -58,13 +58,7 @@ def index(sources: dict[str, Source], topics: Topics) -> TextIndex:
     except ImportError:
         raise UserError("kappafleet context needs scikit-learn: pip install 'kappafleet[context]'") from None
 
-    patterns = {
-        f"{kind}:{name}": re.compile(
-            r"\b(?:" + "|".join(word.replace("*", r"\w*") for word in words) + r")\b"
-        )
-        for kind, named in topics.topics.items()
-        for name, words in named.items()
-    }
+    patterns = topics.patterns()
     places = [(name, number) for name, source in sources.items() for number in range(len(source.passages))]
     passages = [sources[name].passages[number] for name, number in places]
     about = [

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kappafleet.errors import ServerError, UserError
+from schemas.results import EXCHANGE as RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,6 @@ OBSERVATIONS = "observations"
 ASSIGNMENTS = "assignments"
 ROAD_LIMITS = "road_limits"
 STATIONS = "stations"
-RESULTS = "results"
 
 CONSISTENT_HASH = "x-consistent-hash"
 MODULUS_HASH = "x-modulus-hash"

@@ -16,4 +16,4 @@ compile() { # compile OUT ARGUMENT...
 compile requirements.lock pyproject.toml --group build "$@"
 compile requirements-dev.lock --group dev --constraint requirements.lock "$@"
 compile requirements-bench.lock --group bench --constraint requirements.lock "$@"
-compile requirements-bench-pathway.lock --group pathway --constraint requirements.lock "$@"
+compile requirements-bench-pathway.lock --group pathway "$@" # an environment of its own: it need not agree with the others

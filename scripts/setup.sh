@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, and stops there: system packages, .venv, the connectors jar, Cassandra's jars.
-#   scripts/setup.sh [dev] [bench]     dev: also what tests and checks need; bench: also what the benchmark needs
+#   scripts/setup.sh [dev] [bench] [viewers]     dev: also what tests and checks need; bench: also what the benchmark
+#   needs; viewers: also Chromium and LibreOffice, in which tests open pages and workbooks, where they can be had
 # When nothing is missing it takes a second or two. Needs bash and a Debian or Ubuntu; elsewhere it lists what to
 # install. Exit code 2: something a person must do, and one line says what.
 set -euo pipefail
@@ -168,6 +169,30 @@ install_packages() {
   hash -r
 }
 
+# What tests open pages and workbooks with. Not every system has them as packages, or lets them be installed: the tests
+# that need one are then skipped, and say so.
+install_viewers() {
+  local wanted=() each as_root=() quiet=(-qq -o Dpkg::Use-Pty=0)
+  command -v chromium chromium-browser google-chrome > /dev/null || wanted+=(chromium)
+  command -v soffice > /dev/null || wanted+=(libreoffice-calc-nogui)
+  [ ${#wanted[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
+  if ! command -v apt-get > /dev/null || { [ "$(id -u)" -ne 0 ] && ! command -v sudo > /dev/null; }; then
+    step "cannot be installed here, and tests that need them are skipped: ${wanted[*]}"
+    return 0
+  fi
+  step "for tests: ${wanted[*]} (about 210 MB with what they need, a minute)"
+  $terminal && quiet=()
+  mkdir -p build
+  quietly build/apt.log "${as_root[@]}" apt-get update "${quiet[@]}" || true
+  for each in "${wanted[@]}"; do
+    quietly build/apt.log "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y --no-install-recommends "${quiet[@]}" "$each" \
+      || step "apt-get could not install $each: tests that need it are skipped"
+  done
+  hash -r
+}
+
 # ---------------------------------------------------------------- Python
 
 digest() { cat "$@" | sha256sum | cut -d ' ' -f 1; }
@@ -261,7 +286,8 @@ install_locked run requirements.lock
 for extra in "$@"; do
   case $extra in
     dev | bench) install_locked "$extra" "requirements-$extra.lock" ;;
-    *) die "unknown extra $extra: dev or bench" ;;
+    viewers) install_viewers ;;
+    *) die "unknown extra $extra: dev, bench or viewers" ;;
   esac
 done
 install_project

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 started=$SECONDS
 step() { printf '\n[%3ds] %s\n' $((SECONDS - started)) "$*"; }
 
-scripts/setup.sh dev bench # bench: its tests compare our tables with those of the peers
+scripts/setup.sh dev bench viewers # bench: its tests compare our tables with those of the peers
 
 export PATH="$PWD/.venv/bin:$PATH"
 export KAPPAFLEET_HOME="$PWD/build/test-stack" KAPPAFLEET_PORT_OFFSET=1000

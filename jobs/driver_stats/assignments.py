@@ -3,7 +3,7 @@
 Input: UNNAMED_ROW records of a vehicle's minutes, and messages assignment/1, both keyed by ``unknown:<vehicle_id>``.
 Output: rows ``(driver, (driver, record))`` for the drivers' windows and hours: each minute at once, given to whoever is
 logged in as far as is known; and what a later log-in moves from one driver to another. So with events (EVENT_ROW),
-which come out as row frames.
+which come out as row frames, and with trips (TRIP_ROW), which are divided where the driver changes.
 
 A vehicle's minutes and log-ins are kept until messages about them would be refused as too late.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from conf.attribution import AttributionRules
 from conf.local_time import LocalTime
 from connectors.rows import FrameEncoder, Value
-from jobs.driver_stats import unnamed, unnamed_events
+from jobs.driver_stats import attribution, unnamed, unnamed_events, unnamed_trips
 from jobs.driver_stats.attribution import (
     Login,
     Logins,
@@ -35,8 +35,10 @@ from jobs.driver_stats.attribution import (
     with_login,
 )
 from jobs.driver_stats.fleet_time import FleetTime
+from jobs.driver_stats.layout import NONE
 from jobs.driver_stats.unnamed import PREFIX, LoginMessage, RefusedLogin, top
 from jobs.driver_stats.unnamed_events import UnnamedEvents
+from jobs.driver_stats.unnamed_trips import TripRules, UnnamedTrips
 from jobs.driver_stats.windows import HOUR_MS
 from jobs.log_lines import REJECT_BODY_BYTES
 from schemas.tables import table
@@ -47,8 +49,8 @@ RECORDS = Types.ROW([Types.STRING(), Types.TUPLE([Types.STRING(), Types.PRIMITIV
 REJECTS = OutputTag("assignment-rejects", Types.PRIMITIVE_ARRAY(Types.BYTE()))
 EVENTS = OutputTag("unnamed-events", Types.PRIMITIVE_ARRAY(Types.BYTE()))
 
-Bucket: TypeAlias = dict[tuple[int, str], tuple[tuple[int, ...], float, int]]
-"""An hour's minutes (UTC) by start and fleet: sums, maximum speed, rule set."""
+Bucket: TypeAlias = dict[tuple[int, str, int], tuple[tuple[int, ...], float, int, float, float]]
+"""An hour's minutes (UTC) by start, fleet and trip that began in it: sums, maximum speed, rule set, place."""
 
 
 class Attribution(KeyedProcessFunction):  # type: ignore[misc]
@@ -62,6 +64,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         lateness_ms: int,
         max_ahead_ms: int,
         event_rules: Sequence[str],
+        trip_rules: TripRules,
     ) -> None:
         """Sets how log-ins are read.
 
@@ -72,6 +75,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
             lateness_ms: a log-in older than this at its arrival is a reject; 0: none is.
             max_ahead_ms: one further in the future at its arrival is a reject.
             event_rules: the rule set of each type of event.
+            trip_rules: what trips are scored by.
         """
         self._rules = rules
         self._local_time = local_time
@@ -79,6 +83,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         self._lateness_ms = lateness_ms
         self._max_ahead_ms = max_ahead_ms
         self._event_rules = event_rules
+        self._trip_rules = trip_rules
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Opens the state: minutes by the hour, and log-ins."""
@@ -91,6 +96,11 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         )
         events = MapStateDescriptor("events", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
         self._events = UnnamedEvents(runtime_context.get_map_state(events), self._event_rules)
+        trips = MapStateDescriptor("trips", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
+        spans = MapStateDescriptor("trip_spans", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
+        self._trips = UnnamedTrips(
+            runtime_context.get_map_state(trips), runtime_context.get_map_state(spans), self._trip_rules
+        )
         self._reject = FrameEncoder(table(JOB, "reject"))
 
     def process_element(
@@ -105,6 +115,11 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
             for frame in self._events.add(record, vehicle_id, self._driver_at(self._known(), vehicle_id)):
                 yield EVENTS, frame
             return
+        if unnamed_trips.is_trip(record):
+            due = self._trips.add(record)
+            if due is not None:
+                timers.register_event_time_timer(max(due, timers.current_watermark()))
+            return
         if not unnamed.is_message(record):
             yield from self._minute(vehicle_id, *unnamed.read(record), timers)
             return
@@ -116,28 +131,42 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
             return
         yield from self._login(vehicle_id, found, timers)
 
-    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[Row]:
-        """Forgets the hour that no message may concern any more, and log-ins before it."""
+    def on_timer(
+        self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext
+    ) -> Iterator[tuple[OutputTag, bytes]]:
+        """Writes the trips that are due; forgets the hour that no message may concern any more, and log-ins before."""
+        vehicle_id = ctx.get_current_key().removeprefix(PREFIX)
+        logins = self._known()
+        for frame in self._trips.due(
+            max(timestamp, ctx.timer_service().current_watermark()),
+            vehicle_id,
+            lambda start, end: attribution.stretches(self._rules, logins, vehicle_id, start, end),
+            self._minutes,
+        ):
+            yield EVENTS, frame
         if self._keep_ms is not None:
             end = timestamp + 1 - self._keep_ms
-            self._hours.remove(end - HOUR_MS)
-            self._events.forget(end - HOUR_MS)
-            logins = self._known()
+            if end % HOUR_MS == 0:
+                self._hours.remove(end - HOUR_MS)
+                self._events.forget(end - HOUR_MS)
+                self._trips.forget(end - HOUR_MS)
             kept = forget(logins, end)
             if kept != logins:
                 self._logins.put(OWN, pickle.dumps(kept))
-        return ()
 
     def _minute(self, vehicle_id: str, minute: Minute, rule: int, timers: TimerService) -> Iterator[Row]:
         hour = minute.start_ms - minute.start_ms % HOUR_MS
         stored = self._hours.get(hour)
-        bucket: Bucket = {} if stored is None else pickle.loads(stored)
+        bucket: Bucket = {} if stored is None else _bucket(stored)
         if stored is None:
             self._expire(hour, timers)
-        place = (minute.start_ms, minute.fleet_id)
-        sums, max_kmh, _ = bucket.get(place, ((0,) * len(minute.sums), float("nan"), rule))
+        place = (minute.start_ms, minute.fleet_id, minute.trip_ms)
+        nan = float("nan")
+        sums, max_kmh, _, lat, lon = bucket.get(place, ((0,) * len(minute.sums), nan, rule, nan, nan))
         added = tuple(mine + other for mine, other in zip(sums, minute.sums, strict=True))
-        bucket[place] = (added, top(max_kmh, minute.max_kmh), rule)
+        if minute.lat == minute.lat:
+            lat, lon = minute.lat, minute.lon
+        bucket[place] = (added, top(max_kmh, minute.max_kmh), rule, lat, lon)
         self._hours.put(hour, pickle.dumps(bucket))
         driver = driver_of(self._rules, self._known(), vehicle_id, minute.start_ms)
         yield from _records(driver, vehicle_id, minute, rule, False, minute.max_kmh, minute.max_kmh)
@@ -158,17 +187,19 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         was, now = (self._driver_at(logins, vehicle_id) for logins in (before, after))
         for frame in self._events.move(start, end, vehicle_id, was, now):
             yield EVENTS, frame
+        for due in self._trips.log_in(start, end):
+            timers.register_event_time_timer(max(due, timers.current_watermark()))
         buckets = self._buckets(start, end)
         minutes = [
-            Minute(at, fleet, sums, max_kmh)
-            for bucket in buckets.values()
-            for (at, fleet), (sums, max_kmh, _) in sorted(bucket.items())
-            if start <= at and (end is None or at < end)
+            minute
+            for minute in _minutes(buckets)
+            if start <= minute.start_ms and (end is None or minute.start_ms < end)
         ]
         known: dict[tuple[str, str, int, int], tuple[float, float]] = {}
         for move in moves(self._rules, vehicle_id, before, after, minutes):
             minute = move.minute
-            *_, rule = buckets[minute.start_ms - minute.start_ms % HOUR_MS][minute.start_ms, minute.fleet_id]
+            bucket = buckets[minute.start_ms - minute.start_ms % HOUR_MS]
+            rule = bucket[minute.start_ms, minute.fleet_id, minute.trip_ms][2]
             for driver, part in move.parts():
                 share = Minute(minute.start_ms, minute.fleet_id, part.sums, part.max_kmh)
                 place = self._time.place(minute.start_ms, minute.fleet_id)
@@ -182,7 +213,7 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         place = self._time.place(of.start_ms, of.fleet_id)
         hour_kmh = day_kmh = float("nan")
         for bucket in self._buckets(place.day_end - 26 * HOUR_MS, place.day_end).values():
-            for (at, fleet), (_, max_kmh, _) in bucket.items():
+            for (at, fleet, _), (_, max_kmh, *_) in bucket.items():
                 other = self._time.place(at, fleet)
                 if fleet == of.fleet_id and other.date == place.date and max_kmh == max_kmh:
                     if driver_of(self._rules, logins, vehicle_id, at) != driver:
@@ -199,7 +230,11 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         else:
             keys = list(range(start - start % HOUR_MS, end, HOUR_MS))
         found = ((hour, self._hours.get(hour)) for hour in keys)
-        return {hour: pickle.loads(stored) for hour, stored in found if stored is not None}
+        return {hour: _bucket(stored) for hour, stored in found if stored is not None}
+
+    def _minutes(self, start: int, end: int) -> Iterator[Minute]:
+        """What is kept of the minutes that begin in [start, end)."""
+        return (minute for minute in _minutes(self._buckets(start, end)) if start <= minute.start_ms < end)
 
     def _known(self) -> Logins:
         stored = self._logins.get(OWN)
@@ -234,6 +269,21 @@ class Attribution(KeyedProcessFunction):  # type: ignore[misc]
         return self._reject.encode(
             max(1, sent.arrival_ms * 1000), [values[column.name] for column in columns]
         )
+
+
+def _bucket(stored: bytes) -> Bucket:
+    """An hour as it is kept; before trips were divided, minutes had neither trips nor places."""
+    nan = float("nan")
+    return {
+        key if len(key) == 3 else (*key, NONE): value if len(value) == 5 else (*value, nan, nan)
+        for key, value in pickle.loads(stored).items()
+    }
+
+
+def _minutes(buckets: Mapping[int, Bucket]) -> Iterator[Minute]:
+    for bucket in buckets.values():
+        for (at, fleet, trip_ms), (sums, max_kmh, _, lat, lon) in sorted(bucket.items()):
+            yield Minute(at, fleet, sums, max_kmh, trip_ms, lat, lon)
 
 
 def _records(

@@ -14,12 +14,13 @@ drivers' windows (windows.WindowSums) and hours (driver_hours.DriverHours) are c
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from conf.attribution import AttributionRules
-from jobs.driver_stats.layout import FOLDS
+from jobs.driver_stats.layout import FOLDS, NONE
 from jobs.driver_stats.windows import Part
 
 MINUTE_MS = 60_000
@@ -52,12 +53,18 @@ class Minute(NamedTuple):
         fleet_id: of the vehicle.
         sums: as in windows.Part.
         max_kmh: as in windows.Part.
+        trip_ms: of what comes after a trip began in that minute, the trip's start; NONE: of what comes before.
+        lat: where it was last, as far as it is known; lon: as well.
+        lon: see lat.
     """
 
     start_ms: int
     fleet_id: str
     sums: tuple[int, ...]
     max_kmh: float
+    trip_ms: int = NONE
+    lat: float = math.nan
+    lon: float = math.nan
 
 
 class Move(NamedTuple):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from connectors.columnar_runtime import KeyStore
 from jobs.driver_stats import emit, kernel, order
-from jobs.driver_stats.corrections import Difference, Run, difference, event_identities
+from jobs.driver_stats.corrections import Difference, Run, difference, event_identities, move_idling
 from jobs.driver_stats.kernel import Columns, Messages, Parameters
 from jobs.driver_stats.layout import FOLDS, LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_WORDS, N
 from jobs.driver_stats.row_buffer import RowBuffer
@@ -326,8 +326,9 @@ class Backlog:
         """Lets all further rows win over rows so far, even if they hold less: by more folds than any row has."""
         lanes = [self.call.lanes[key], *(lane[0] for seam in seams for lane in seam.lanes())]
         trips = sum(int(lane["trip"][FOLDS] + lane["tail"][FOLDS]) for lane in lanes)
+        idling = sum(int(lane["idle_samples"]) for lane in lanes)
         heads = sum(len(seam.head) for seam in seams)
-        self._withdraw(key, seams, int(lanes[0]["withdrawn"]) + trips + 3 * heads + 4)
+        self._withdraw(key, seams, int(lanes[0]["withdrawn"]) + trips + idling + 3 * heads + 4)
 
     def _withdraw(self, key: int, seams: list[Seam], withdrawn: int) -> None:
         """Lets all further rows of the vehicle win over those so far."""
@@ -375,9 +376,13 @@ class Backlog:
         new = self._run(after, seam.head, seam.entries, key, 1)
         result = new.lane
         seam.corrections += 1
+        written = {*event_identities(events[events["key"] == key])}
+        if seam.seal is not None:
+            live = s if index + 1 == len(seams) else None
+            written |= move_idling(self.p.idle_event_ms, key, seam.seal[0], result[0], live, rows)
         self._emit(
             difference(
-                key, old, new, withdrawn, after=seam.start - 1, written=event_identities(events[events["key"] == key]),
+                key, old, new, withdrawn, after=seam.start - 1, written=written,
                 minutes_after=NONE,
                 not_void=passed | {int(seam.lane["minute_start"][0])},
             )
@@ -505,6 +510,7 @@ def _publish_again(s: Any) -> None:
             s["event_dirty"][axis] = 1
     if s["speeding_start"] != NONE:
         s["speeding_dirty"] = 1
+    s["idle_emitted"] = 0
     s["trip_emitted_folds"] = -1
 
 

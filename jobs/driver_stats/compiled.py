@@ -24,6 +24,7 @@ _FILES = (
     "distance.py",
     "harsh.py",
     "speeding.py",
+    "idling.py",
     "score.py",
     "emit.py",
     "harsh_events.py",

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.driver_stats.emit import EVENTS, MINUTE_MS, MINUTES, PARTS, TRIPS
-from jobs.driver_stats.layout import FOLDS, SPEEDING_EVENT
+from jobs.driver_stats.emit import EVENTS, MINUTE_MS, MINUTES, PARTS, TRIPS, emit_idling
+from jobs.driver_stats.idling import is_idling_event
+from jobs.driver_stats.layout import FOLDS, IDLING_EVENT, NONE, SPEEDING_EVENT
 from jobs.driver_stats.row_buffer import RowBuffer
 
 Identity: TypeAlias = tuple[Any, ...]
@@ -56,7 +57,7 @@ def difference(
         new: the run that takes its place.
         withdrawn: of the vehicle now; rows of the new run have it in their write times.
         after: trips and harsh events that begin later are void if only the old run has them, open ones included.
-            Speeding is wherever it began: before, it may not have been an event without what followed.
+            Speeding and idling are wherever they began: before, they may not have been events without what followed.
         written: events that have come since, of samples before those of the runs; see ``event_identities``.
         minutes_after: minutes that begin later are.
         not_void: minutes that are not.
@@ -79,13 +80,48 @@ def difference(
         now |= _by(new.still_open.of(kind), *names)
         for identity, row in (_by(old.still_open.of(kind), *names) | was).items():
             start = int(row["start_ms"])
-            speeding = kind == EVENTS and row["type"] == SPEEDING_EVENT
-            if identity not in now and identity not in written and (speeding or start > after):
+            episode = kind == EVENTS and row["type"] >= SPEEDING_EVENT
+            if identity not in now and identity not in written and (episode or start > after):
                 instead = [int(other["start_ms"]) for other in now.values() if other["start_ms"] <= start]
                 into.append(_void(row, start * 1000, max(instead, default=start), withdrawn))
     for row in (*found.parts, *found.minutes, *found.trips, *found.events):
         row["key"] = key
     return found
+
+
+def move_idling(
+    event_ms: int, key: int, was: Any, now: Any, live: Any | None, rows: RowBuffer
+) -> set[Identity]:
+    """Lets an idling that was open at a seal begin when it does now, if it is still open.
+
+    If it has ended, or there was another gap since, its row stays as it is.
+
+    Args:
+        event_ms: so long an idling is an event.
+        key: index of the vehicle.
+        was: the lane at the seal.
+        now: the lane there after the correction.
+        live: the vehicle's lane; None if there was another gap since.
+        rows: gets the row that is void.
+
+    Returns:
+        The event that must not be made void.
+    """
+    start = int(was["idle_start"])
+    if start == NONE or (start == now["idle_start"] and was["idle_samples"] == now["idle_samples"]):
+        return set()
+    if live is None or live["idle_start"] != start:
+        return {(was["driver"].tobytes(), IDLING_EVENT, start)}
+    if start != now["idle_start"] and is_idling_event(event_ms, live):
+        emit_idling(live.copy(), key, rows.rows)
+        row = rows.of(EVENTS)[-1]
+        row["superseded_by"], row["nulls"] = now["idle_start"], 1
+        row["write_us"] = start * 1000 + 2 * int(live["withdrawn"]) + 1
+    for name in ("idle_start", "idle_lat", "idle_lon"):
+        live[name] = now[name]
+    live["idle_samples"] += now["idle_samples"] - was["idle_samples"]
+    live["idle_emitted"] = 0
+    return {(was["driver"].tobytes(), IDLING_EVENT, start)}
 
 
 def event_identities(rows: NDArray[Any]) -> Collection[Identity]:
@@ -136,12 +172,17 @@ def _void(row: Any, start_us: int, instead_ms: int, withdrawn: int) -> Any:
 
 
 def _parts(old: NDArray[Any], new: NDArray[Any]) -> list[Any]:
-    """Old parts taken away and new ones added, by driver, fleet and minute; nothing where they are the same."""
+    """Old parts taken away and new ones added, by driver, fleet, minute and trip; nothing where they are the same."""
     found: dict[tuple[Any, ...], Any] = {}
     same: dict[tuple[Any, ...], bool] = {}
     for sign, rows in ((-1, old), (1, new)):
         for row in rows:
-            identity = (row["driver"].tobytes(), row["fleet"].tobytes(), int(row["minute_start"]))
+            identity = (
+                row["driver"].tobytes(),
+                row["fleet"].tobytes(),
+                int(row["minute_start"]),
+                int(row["trip_ms"]),
+            )
             total = found.get(identity)
             if total is None:
                 total = found[identity] = row.copy()
@@ -153,6 +194,8 @@ def _parts(old: NDArray[Any], new: NDArray[Any]) -> list[Any]:
             total["sums"][FOLDS] = folds
             if sign > 0 and not total["max_kmh"] >= row["max_kmh"]:
                 total["max_kmh"] = row["max_kmh"]
+            if sign > 0:
+                total["lat"], total["lon"] = row["lat"], row["lon"]
     kept = []
     for total in found.values():
         sums = total["sums"].copy()

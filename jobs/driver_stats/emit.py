@@ -17,6 +17,7 @@ from jobs.driver_stats.layout import (
     DRIVE_MS,
     FOLDS,
     IDLE_MS,
+    IDLING_EVENT,
     LIVE_HEADING,
     LIVE_PLACE,
     LIVE_SPEED,
@@ -141,6 +142,9 @@ def emit_part(s, key, rows):
         row["fleet"][w] = s["fleet"][w]
     row["minute_start"] = s["minute_start"]
     row["event_ms"] = s["minute_start"] + MINUTE_MS - 1
+    row["trip_ms"] = s["minute_trip"]
+    row["lat"] = s["minute_lat"]
+    row["lon"] = s["minute_lon"]
     for a in range(ACCUMULATORS):
         row["sums"][a] = part[a]
         s["minute"][a] += part[a]
@@ -230,6 +234,33 @@ def emit_speeding(r, s, key, rows):
     # The place of a later peak may be unknown.
     row["nulls"] = 1
     s["speeding_dirty"] = 0
+
+
+@njit
+def emit_idling(s, key, rows):
+    """Writes the open episode of idling as it stands; ``peak`` is how many seconds it lasts."""
+    row = rows.events[rows.counts[EVENTS]]
+    rows.counts[EVENTS] += 1
+    row["key"] = key
+    for w in range(TEXT_WORDS):
+        row["driver"][w] = s["driver"][w]
+        row["fleet"][w] = s["fleet"][w]
+    row["type"] = IDLING_EVENT
+    row["severity"] = -1
+    row["start_ms"] = s["idle_start"]
+    row["end_ms"] = s["last_t"]
+    row["duration_s"] = (s["last_t"] - s["idle_start"]) / 1e3
+    row["peak"] = row["duration_s"]
+    row["lat"] = s["idle_lat"]
+    row["lon"] = s["idle_lon"]
+    row["speed_kmh"] = math.nan
+    row["limit_kmh"] = math.nan
+    row["derived"] = 0
+    row["n_samples"] = s["idle_samples"]
+    row["write_us"] = s["idle_start"] * 1000 + 2 * (s["idle_samples"] + s["withdrawn"]) + 1
+    row["superseded_by"] = NONE
+    row["nulls"] = 1 if s["withdrawn"] > 0 else 0
+    s["idle_emitted"] = s["idle_samples"]
 
 
 @njit

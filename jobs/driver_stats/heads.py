@@ -13,11 +13,15 @@ from jobs.driver_stats.tails import BOX_N, BOX_WORDS, FIRST, HEADER, LEFT, SEALE
 GIVEN_UP = 5
 """Index of the counter ``seams_given_up`` in order.COUNTERS."""
 
-EPISODE, CREDIBLE, FIX, DERIVED = (1 << (AXES + each) for each in range(4))
+EPISODE, CREDIBLE, FIX, DERIVED, IDLED = (1 << (AXES + each) for each in range(5))
 """Bits of ``head_calm``, behind one for each axis: no speeding is open that began before the gap, speeds are credible
-or not whatever was before it, accelerations are derived of a fix that does not depend on it, and have been."""
+or not whatever was before it, accelerations are derived of a fix that does not depend on it, and have been, and no
+idling is open that began before it."""
 
-CALM = (1 << AXES) - 1 | EPISODE | CREDIBLE | DERIVED
+IDLING_HEAD = 600
+"""Behind so many samples nothing waits for the end of an idling: what it is then, see corrections.move_idling."""
+
+CALM = (1 << AXES) - 1 | EPISODE | CREDIBLE | DERIVED | IDLED
 
 _MAX_TRIP_WORD = dict(LANE.fields or {})["trip_max_kmh"][1] // 8
 
@@ -65,6 +69,11 @@ def note_head(p, v, s, words_of_s, key, t, gap, speed, accel_x, accel_y, ignitio
     calm = _known_events(p, s, follows and gap > p.event_gap_ms, accel_x, accel_y, calm)
     if calm & CREDIBLE != 0 and v["head_settled"] != 0 and (s["last_speeding"] == 0 or gap > p.max_gap_ms):
         calm |= EPISODE
+    ends_idling = (
+        s["last_standing"] == 0 or ignition == 0 or (follows and gap > max(p.max_gap_ms, p.idle_gap_ms))
+    )
+    if p.idle_event_ms == 0 or (calm & CREDIBLE != 0 and ends_idling) or n >= IDLING_HEAD:
+        calm |= IDLED
     v["head_calm"] = calm
     moves = certain and s["last_standing"] == 0
     if (

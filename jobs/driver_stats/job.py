@@ -27,6 +27,7 @@ from jobs.driver_stats.outputs import UNKNOWN_DRIVER, event_rules, outputs
 from jobs.driver_stats.road_limits import references_of
 from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.unnamed import SCHEMA as LOGINS
+from jobs.driver_stats.unnamed_trips import TripRules
 from schemas.messages import message
 from schemas.tables import table, tables, to_json
 
@@ -89,6 +90,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
             keyed_rows(
                 rows_of(vehicles.streams["unnamed"]),
                 rows_of(vehicles.streams["unnamed_event"]),
+                rows_of(vehicles.streams["unnamed_trip"]),
                 framed(logins, UNKNOWN_DRIVER),
             )
             .process(
@@ -99,6 +101,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
                     lateness_ms=round(settings.window.allowed_lateness_s * 1000),
                     max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
                     event_rules=event_rules(settings),
+                    trip_rules=TripRules(settings.score, settings.vehicle_classes()),
                 ),
                 output_type=RECORDS,
             )

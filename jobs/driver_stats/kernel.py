@@ -17,9 +17,18 @@ from numpy.typing import NDArray
 
 from jobs.driver_stats.compiled import inlined, njit
 from jobs.driver_stats.distance import distance_um, is_standing
-from jobs.driver_stats.emit import MINUTE_MS, emit_event, emit_minute, emit_part, emit_speeding, emit_trip
+from jobs.driver_stats.emit import (
+    MINUTE_MS,
+    emit_event,
+    emit_idling,
+    emit_minute,
+    emit_part,
+    emit_speeding,
+    emit_trip,
+)
 from jobs.driver_stats.harsh import HarshRules, clear_derived, credible_kmh, derive
 from jobs.driver_stats.harsh_events import SCORED, close_event, events, quiet
+from jobs.driver_stats.idling import clear_idling, extend_idling, is_idling_event
 from jobs.driver_stats.layout import (
     ACCEL,
     ACCUMULATORS,
@@ -68,6 +77,7 @@ class Parameters(NamedTuple):
 
     max_gap_ms: int
     idle_gap_ms: int
+    idle_event_ms: int
     trip_gap_ms: int
     trip_stop_ms: int
     standing_kmh: float
@@ -154,6 +164,12 @@ def publish(p, s, key, watermark, rows):
             emit_speeding(p.speeding, s, key, rows)
         else:
             due = _earlier(due, end)
+    if s["idle_emitted"] != s["idle_samples"] and is_idling_event(p.idle_event_ms, s):
+        end = s["last_t"] + max(p.max_gap_ms, p.idle_gap_ms) + 1
+        if end <= watermark:
+            emit_idling(s, key, rows)
+        else:
+            due = _earlier(due, end)
     if s["trip_start"] != NONE and s["trip_emitted_folds"] != s["trip"][FOLDS] + s["tail"][FOLDS]:
         end = s["last_t"] + p.trip_gap_ms
         if end <= watermark:
@@ -185,6 +201,7 @@ def clear(s):
     s["last_ignition"] = -1
     s["known"] = 0
     s["minute_start"] = NONE
+    s["minute_trip"] = NONE
     s["minute_max_kmh"] = nan
     s["minute_lat"] = nan
     s["minute_lon"] = nan
@@ -208,6 +225,7 @@ def clear(s):
     s["last_speeding"] = 0
     clear_derived(s)
     clear_episode(s)
+    clear_idling(s)
 
 
 @inlined
@@ -239,6 +257,7 @@ def _others(p, s, driver, fleet, vehicle_class, key, rows):
                 if s["event_start"][axis] != NONE:
                     close_event(s, key, axis, rows)
             _close_episode(p, s, key, rows)
+            _close_idling(p, s, key, rows)
             if s["trip_start"] != NONE:
                 _close_trip(p, s, key, True, rows)
             for axis in range(COUNTED_AXES):
@@ -310,7 +329,7 @@ def _sample(
     starts = s["trip_start"] == NONE and ignition != 0 and (p.trip_stop_ms == 0 or not standing)
     if starts:
         covers = False
-        _open_trip(s, t, lat, lon)
+        _open_trip(s, key, t, lat, lon, rows)
 
     span = gap if covers else 0
     distance = max(um, 0) if covers else 0
@@ -330,6 +349,10 @@ def _sample(
         severe_ms = s["speeding_ms"][EPISODE_BANDS - 1]
         extend_episode(s, t, span, distance, band, speed, limit, lat, lon)
         excessive = becomes_severe(p.speeding, s, severe_ms)
+    if kind == IDLE_MS and span > 0:
+        extend_idling(s, t, span, lat, lon)
+    elif s["idle_start"] != NONE:
+        _close_idling(p, s, key, rows)
 
     minute = t - t % MINUTE_MS
     if s["minute_start"] == minute and before >= minute:
@@ -438,6 +461,14 @@ def _close_episode(p, s, key, rows):
 
 
 @njit
+def _close_idling(p, s, key, rows):
+    """The open episode of idling, if there is one, is over; it is an event if it was long enough."""
+    if s["idle_emitted"] != s["idle_samples"] and is_idling_event(p.idle_event_ms, s):
+        emit_idling(s, key, rows)
+    clear_idling(s)
+
+
+@njit
 def _cover(s, key, begin, end, kind, um, band, rows):
     """Adds (begin, end] to the minutes it lies in, split at their edges in whole milliseconds and micrometres."""
     span = end - begin
@@ -466,6 +497,7 @@ def _open_minute(s, key, start, rows):
     if s["minute_dirty"] != 0:
         emit_minute(s, key, rows)
     s["minute_start"] = start
+    s["minute_trip"] = s["trip_start"] if start <= s["trip_start"] < start + MINUTE_MS else NONE
     _name_minute(s)
     s["minute_max_kmh"] = math.nan
     s["minute_lat"] = math.nan
@@ -484,7 +516,10 @@ def _name_minute(s):
 
 
 @njit
-def _open_trip(s, t, lat, lon):
+def _open_trip(s, key, t, lat, lon, rows):
+    if s["minute_start"] == t - t % MINUTE_MS:
+        emit_part(s, key, rows)  # what lies before it in its minute is told apart
+        s["minute_trip"] = t
     s["trip_start"] = t
     s["trip_end"] = t
     s["trip_start_lat"] = lat

@@ -36,8 +36,9 @@ AXES = 4
 COUNTED_AXES = 3
 # Types of driver_event: by axis, and behind them the others that the vehicle kernel finds.
 SPEEDING_EVENT = AXES
-EVENT_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash", "speeding")
-EVENT_UNITS = ("m/s2", "m/s2", "m/s2", "m/s2", "km/h")
+IDLING_EVENT = AXES + 1
+EVENT_TYPES = ("harsh_accel", "harsh_brake", "harsh_corner", "possible_crash", "speeding", "idling")
+EVENT_UNITS = ("m/s2", "m/s2", "m/s2", "m/s2", "km/h", "s")
 # Of harsh events, and behind them those of speeding.
 SEVERITIES = ("low", "medium", "high", "minor", "major", "severe")
 SPEEDING_SEVERITY = 3
@@ -61,6 +62,16 @@ SPEEDING_FIELDS: list[Any] = [
     ("speeding_dirty", "i1"),
 ]
 """An open episode of speeding, as fields of a lane; ``speeding_start`` is NONE where there is none."""
+
+IDLE_FIELDS: list[Any] = [
+    ("idle_start", "<i8"),
+    ("idle_samples", "<i8"),
+    # with how many samples it was written; where it began
+    ("idle_emitted", "<i8"),
+    ("idle_lat", "<f8"),
+    ("idle_lon", "<f8"),
+]
+"""An open episode of idling, as fields of a lane; ``idle_start`` is NONE where there is none. It ends at ``last_t``."""
 
 DERIVE_FIELDS: list[Any] = [
     # the fix that the next one is compared with
@@ -126,6 +137,8 @@ LANE = np.dtype(
         ("minute_start", "<i8"),
         ("minute_lat", "<f8"),
         ("minute_lon", "<f8"),
+        # start of the newest trip that began in the open minute
+        ("minute_trip", "<i8"),
         # the open trip, and its maximum since the newest seal: that may have to be taken out again
         ("trip", "<i8", (ACCUMULATORS,)),
         ("trip_max_kmh", "<f8"),
@@ -135,6 +148,7 @@ LANE = np.dtype(
         ("trip_end_lon", "<f8"),
         ("event_start", "<i8", (AXES,)),
         ("speeding_start", "<i8"),
+        *IDLE_FIELDS,
         *CREDIBLE_FIELDS,
         # the sample before
         ("last_t", "<i8"),
@@ -158,7 +172,7 @@ LANE = np.dtype(
 )
 LANE_WORDS = LANE.itemsize // 8
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 # What the drivers' windows have not been told yet of past minutes (parts.py); sums without folds are none.
 HELD = np.dtype(
@@ -348,6 +362,10 @@ PART_ROW = np.dtype(
         *_WHO,
         ("minute_start", "<i8"),
         ("event_ms", "<i8"),
+        # since which trip of those that began in this minute; NONE: before the first of them. Where it was last
+        ("trip_ms", "<i8"),
+        ("lat", "<f8"),
+        ("lon", "<f8"),
         ("sums", "<i8", (ACCUMULATORS,)),
         ("max_kmh", "<f8"),
     ]

@@ -9,7 +9,7 @@ state, timers, recovery and the way to the tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -20,9 +20,10 @@ from connectors.columnar_runtime import ColumnarFunction
 from connectors.in_memory import Decoded, InMemory
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.reference import ReferenceTable
+from connectors.rows import Value
 from connectors.rows_in_memory import Newest, Row, TableRows, stream_key, timestamp
-from jobs.driver_stats import unnamed, unnamed_events
-from jobs.driver_stats.attribution import Logins, driver_of, with_login
+from jobs.driver_stats import unnamed, unnamed_events, unnamed_trips
+from jobs.driver_stats.attribution import Logins, driver_of, stretches, with_login
 from jobs.driver_stats.inputs import SCHEMA, message_spec
 from jobs.driver_stats.oracle_drivers import DriverWindows
 from jobs.driver_stats.outputs import event_rules, outputs
@@ -31,7 +32,7 @@ from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.log_lines import Line, ReferenceLines, log_lines, reject_row
 from schemas.messages import message
-from schemas.tables import tables
+from schemas.tables import Table, tables
 
 JOB = "driver_stats"
 BATCH_MESSAGES = 1000
@@ -220,10 +221,13 @@ def tables_of(log: Log, settings: Settings, progress: Progress | None = None) ->
         for rows, maker, newest in makers:
             for key, row in run.rows[rows]:
                 newest.upsert(*maker.row(key, row))
+        _unnamed_trips(found["trip"], settings, run, vehicle_id, log.logins.get(vehicle_id, ()))
         for spec in streams:
             for key, row in run.rows[spec.rows or spec.name]:
                 if spec.name == "unnamed_event":
                     _unnamed_event(found["driver_event"], settings, row, key, log.logins.get(key, ()))
+                elif spec.name == "unnamed_trip":
+                    pass
                 elif spec.name == "unnamed":
                     drivers.add_unnamed(key, row.tobytes(), log.logins.get(key, ()))
                 else:
@@ -241,13 +245,32 @@ def _unnamed_event(events: Newest, settings: Settings, row: np.void, vehicle_id:
     """An event goes to who was logged in at its start."""
     driver_id = driver_of(settings.attribution, logins, vehicle_id, int(row["start_ms"]))
     values = unnamed_events.values_of(row.tobytes(), vehicle_id, driver_id, event_rules(settings))
-    found: Row = {
+    events.upsert(int(row["write_us"]), _row(unnamed_events.TABLE, values))
+
+
+def _unnamed_trips(trips: Newest, settings: Settings, run: InMemory, vehicle_id: str, logins: Logins) -> None:
+    """A trip goes to who was logged in, and ends where that changes."""
+    newest = {int(row["start_ms"]): row.tobytes() for _, row in run.rows["unnamed_trip"]}
+    minutes = [unnamed.read(row.tobytes())[0] for _, row in run.rows["unnamed"]]
+    rules = unnamed_trips.TripRules(settings.score, settings.vehicle_classes())
+    for trip in newest.values():
+        for share in unnamed_trips.shares(
+            trip,
+            lambda start, end: stretches(settings.attribution, logins, vehicle_id, start, end),
+            lambda start, end: (minute for minute in minutes if start <= minute.start_ms < end),
+        ):
+            values = unnamed_trips.values_of(share, trip, vehicle_id, rules)
+            trips.upsert(1, _row(unnamed_trips.TABLE, {**values, "revision": 0}))
+
+
+def _row(of: Table, values: Mapping[str, Value]) -> Row:
+    """A table's row, times as texts."""
+    return {
         column.name: timestamp(value)
         if column.cql_type == "timestamp" and isinstance(value := values.get(column.name), int)
         else values.get(column.name)
-        for column in unnamed_events.TABLE.columns
+        for column in of.columns
     }
-    events.upsert(int(row["write_us"]), found)
 
 
 def fold(operator: VehicleOperator, messages: Sequence[Decoded]) -> InMemory:

@@ -83,7 +83,7 @@ def _table(name: str, columns: dict[str, Column]) -> OutputSpec:
 
 def event_rules(settings: Settings) -> tuple[str, ...]:
     """The rule set of each type of event that the vehicle kernel finds."""
-    return (*(settings.harsh_rules.id for _ in range(AXES)), settings.speeding.id)
+    return (*(settings.harsh_rules.id for _ in range(AXES)), settings.speeding.id, settings.idle.id)
 
 
 def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
@@ -168,6 +168,13 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
         OutputSpec(
             kind="stream",
             name="unnamed_event",
+            key_field="driver",
+            key_prefix=UNKNOWN_DRIVER,
+            event_ms="start_ms",
+        ),
+        OutputSpec(
+            kind="stream",
+            name="unnamed_trip",
             key_field="driver",
             key_prefix=UNKNOWN_DRIVER,
             event_ms="start_ms",

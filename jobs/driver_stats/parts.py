@@ -153,6 +153,7 @@ def _send(h, key, sent, n):
         part["fleet"][w] = h["fleet"][w]
     part["minute_start"] = h["minute_start"]
     part["event_ms"] = h["minute_start"] + MINUTE_MS - 1
+    part["lat"] = part["lon"] = math.nan
     for a in range(ACCUMULATORS):
         part["sums"][a] = h["sums"][a]
         h["sums"][a] = 0

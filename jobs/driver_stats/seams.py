@@ -18,8 +18,8 @@ import zstandard
 from numpy.typing import NDArray
 
 from jobs.driver_stats.kernel import clear
-from jobs.driver_stats.layout import LANE, LANE_WORDS, NONE, RAW_WORDS, WHO_SHIFT, WHO_WORDS
-from jobs.driver_stats.upgrades import LANE_3, LANE_3_WORDS, RAW_3_WORDS, lane_of_3, samples_of_3
+from jobs.driver_stats.layout import LANE, NONE, RAW_WORDS, WHO_SHIFT, WHO_WORDS
+from jobs.driver_stats.upgrades import LANE_3, LANE_4, RAW_3_WORDS, lane_of, samples_of_3
 
 MAX_SEAMS = 4
 HOUR_MS = 3_600_000
@@ -30,6 +30,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _LEVEL = -1  # as small as zlib's first level, in a third of its time
 _HEAD = struct.Struct("<ii")
 _SEAM = struct.Struct("<qqqdiiii")
+_LAYOUTS = {layout.itemsize: layout for layout in (LANE_3, LANE_4, LANE)}
 
 Lane = NDArray[np.void]
 """An array of one LANE record."""
@@ -104,7 +105,7 @@ def encode(seams: list[Seam]) -> bytes:
 
 
 def decode(stored: bytes) -> list[Seam]:
-    """Reads ``encode``, of savepoints with zlib's compression and of state layouts 2 and 3, too.
+    """Reads ``encode``, of savepoints with zlib's compression and of state layouts 2 to 4, too.
 
     Raises:
         ValueError: it was written by another version of the job.
@@ -119,8 +120,8 @@ def decode(stored: bytes) -> list[Seam]:
         start, gap_ms, corrections, passed_kmh, flags, samples, entries, lane_bytes = _SEAM.unpack_from(
             data, at
         )
-        of_3 = lane_bytes == LANE_3.itemsize
-        if version != _VERSION or (lane_bytes != LANE.itemsize and not of_3):
+        layout = _LAYOUTS.get(lane_bytes)
+        if version != _VERSION or layout is None:
             raise ValueError(f"seams of version {version} with lanes of {lane_bytes} bytes cannot be read")
         at += _SEAM.size
 
@@ -131,17 +132,18 @@ def decode(stored: bytes) -> list[Seam]:
             at += found.nbytes
             return found
 
-        def a_lane(is_there: bool, of_3: bool = of_3) -> Lane | None:
+        def a_lane(is_there: bool, layout: np.dtype[np.void] = layout) -> Lane | None:
             if not is_there:
                 return None
-            return lane_of_3(words(LANE_3_WORDS)) if of_3 else words(LANE_WORDS).view(LANE)
+            found = words(layout.itemsize // 8)
+            return found.view(LANE) if layout is LANE else lane_of(found, layout)
 
         lane = a_lane(True)
         assert lane is not None
         seal, first = a_lane(bool(flags & 1)), a_lane(bool(flags & 2))
         head = (
             samples_of_3(words(samples * RAW_3_WORDS))
-            if of_3
+            if layout is LANE_3
             else words(samples * RAW_WORDS).reshape(-1, RAW_WORDS)
         )
         who = words(entries * WHO_WORDS).reshape(-1, WHO_WORDS)

@@ -12,6 +12,7 @@ from conf.harsh import HarshRuleSet
 from conf.hours import EuRules, FmcsaRules, HoursClasses, hours_classes
 from conf.local_time import LocalTime, local_time
 from conf.parameters import Frozen, load
+from conf.results import Results
 from conf.score import AdditiveRules, PercentRules
 from conf.speeding import SpeedingRuleSet
 
@@ -61,9 +62,15 @@ class Standing(Frozen):
 
 
 class Idle(Frozen):
-    """Up to which gap the time between two standing samples counts as standing."""
+    """Up to which gap the time between two standing samples counts as standing, and from when on idling is an event."""
 
     max_gap_s: Annotated[float, Field(ge=0, le=3600)]
+    event_s: NotNegative
+
+    @property
+    def id(self) -> str:
+        """What its events name as their rule."""
+        return f"idle_{self.event_s:g}s"
 
 
 class Trip(Frozen):
@@ -172,6 +179,7 @@ class Settings(Frozen):
     batch: Batch
     assignments: Assignments
     road_limits: RoadLimits
+    results: Results
     attribution: AttributionRules = Field(default_factory=attribution)
     local_time: LocalTime = Field(default_factory=local_time)
     hours: HoursClasses = Field(default_factory=hours_classes)

@@ -33,6 +33,8 @@ _FRAME = struct.Struct(">iqqi")
 _MESSAGE = struct.pack(">i", -1)
 _ATTRIBUTED = struct.pack("<i", -2)
 _HEAD = struct.Struct("<i64s?dd")
+_TRIP = struct.Struct("<qdd")
+_TRIP_AT: int = dict(PART_ROW.fields or {})["trip_ms"][1]
 
 
 class RefusedLogin(ValueError):
@@ -118,7 +120,8 @@ def read(row: bytes) -> tuple[Minute, int]:
     """A minute's share, and its vehicle's rule set."""
     part = read_part(row[: PART_ROW.itemsize])
     (rule,) = struct.unpack_from("<i", row, PART_ROW.itemsize)
-    return Minute(part.minute_start, part.fleet_id, part.sums, part.max_kmh), rule
+    trip_ms, lat, lon = _TRIP.unpack_from(row, _TRIP_AT)
+    return Minute(part.minute_start, part.fleet_id, part.sums, part.max_kmh, trip_ms, lat, lon), rule
 
 
 class Attributed(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,6 @@ LANE_3 = np.dtype(
     ],
     align=True,
 )
-LANE_3_WORDS = LANE_3.itemsize // 8
 
 STATE_3 = np.dtype(
     [
@@ -143,13 +143,141 @@ STATE_2_BYTES = 1216
 RAW_3_WORDS = 9
 """Of a waiting sample: without yaw rate and speed limit."""
 
+_SUMS_4 = ("<i8", (21,))
+_TIMES_4 = ("<i8", (4,))
+_VALUES_4 = ("<f8", (4,))
+
+LANE_4 = np.dtype(
+    [
+        ("derive_t", "<i8"),
+        ("derive_kmh", "<f8"),
+        ("derive_heading", "<f8"),
+        ("derive_lat", "<f8"),
+        ("derive_lon", "<f8"),
+        ("derive_x", "<f8"),
+        ("derive_y", "<f8"),
+        ("minute_driver", *_WORDS),
+        ("minute_fleet", *_WORDS),
+        ("minute", *_SUMS_4),
+        ("minute_max_kmh", "<f8"),
+        ("minute_emissions", "<i4"),
+        ("trip_emissions", "<i4"),
+        ("trip_emitted_folds", "<i8"),
+        ("trip_before_kmh", "<f8"),
+        ("trip_start_lat", "<f8"),
+        ("trip_start_lon", "<f8"),
+        ("event_end", *_TIMES_4),
+        ("event_samples", *_TIMES_4),
+        ("event_peak", *_VALUES_4),
+        ("event_threshold", *_VALUES_4),
+        ("event_lat", *_VALUES_4),
+        ("event_lon", *_VALUES_4),
+        ("event_speed_kmh", *_VALUES_4),
+        ("event_dirty", "i1", (4,)),
+        ("event_derived", "i1", (4,)),
+        ("counted_ms", *_TIMES),
+        ("withdrawn", "<i8"),
+        ("corrected_to", "<i8"),
+        ("speeding_end", "<i8"),
+        ("speeding_ms", *_TIMES),
+        ("speeding_um", "<i8"),
+        ("speeding_samples", "<i8"),
+        ("speeding_over_kmh", "<f8"),
+        ("speeding_limit_kmh", "<f8"),
+        ("speeding_kmh", "<f8"),
+        ("speeding_lat", "<f8"),
+        ("speeding_lon", "<f8"),
+        ("speeding_dirty", "i1"),
+        ("tail_end", "<i8"),
+        ("tail_lat", "<f8"),
+        ("tail_lon", "<f8"),
+        ("tail", *_SUMS_4),
+        ("part", *_SUMS_4),
+        ("part_max_kmh", "<f8"),
+        ("minute_start", "<i8"),
+        ("minute_lat", "<f8"),
+        ("minute_lon", "<f8"),
+        ("trip", *_SUMS_4),
+        ("trip_max_kmh", "<f8"),
+        ("trip_start", "<i8"),
+        ("trip_end", "<i8"),
+        ("trip_end_lat", "<f8"),
+        ("trip_end_lon", "<f8"),
+        ("event_start", *_TIMES_4),
+        ("speeding_start", "<i8"),
+        ("credible_t", "<i8"),
+        ("credible_kmh", "<f8"),
+        ("credible_lat", "<f8"),
+        ("credible_lon", "<f8"),
+        ("last_t", "<i8"),
+        ("last_gap_ms", "<i8"),
+        ("last_lat", "<f8"),
+        ("last_lon", "<f8"),
+        ("last_odometer_m", "<f8"),
+        ("last_heading", "<f8"),
+        ("last_speed_kmh", "<f8"),
+        ("last_standing", "i1"),
+        ("last_ignition", "i1"),
+        ("last_speeding", "i1"),
+        ("minute_dirty", "i1"),
+        ("vehicle_class", "<i4"),
+        ("known", "<i8"),
+        ("driver", *_WORDS),
+        ("fleet", *_WORDS),
+    ],
+    align=True,
+)
+
+STATE_4 = np.dtype(
+    [
+        ("lane", LANE_4),
+        ("newest_t", "<i8"),
+        ("ordered_t", "<i8"),
+        ("previewed", "<i8"),
+        ("live_t", "<i8"),
+        ("live_settled", "<i8"),
+        ("live_had", "<i8"),
+        ("head_start", "<i8"),
+        ("seam_trip", "<i8"),
+        ("seen_first", *_TIMES_4),
+        ("seen_last", *_TIMES_4),
+        ("seen_from_t", *_TIMES_4),
+        ("seen_to_t", *_TIMES_4),
+        (
+            "held",
+            np.dtype(
+                [
+                    ("sums", *_SUMS_4),
+                    ("driver", *_WORDS),
+                    ("fleet", *_WORDS),
+                    ("minute_start", "<i8"),
+                    ("max_kmh", "<f8"),
+                    ("sent_ms", "<i8"),
+                ],
+                align=True,
+            ),
+        ),
+        ("head_gap_ms", "<i8"),
+        ("head_samples", "<i8"),
+        ("head_calm", "<i8"),
+        ("head_since", "<i8"),
+        ("head_fix", "<i8"),
+        ("head_quiet", "<i8"),
+        ("head_settled", "<i8"),
+        ("head_minute", "<i8"),
+        ("seam_lost", "<i8"),
+    ],
+    align=True,
+)
+
 
 def upgraded(version: int, row: bytes) -> bytes:
     """A state row of an older version as a STATE record, and behind it the tail if there is one.
 
     Version 1 had no order buffer: its vehicles begin with nothing waiting and no seam, so a backlog from before the
     savepoint can't be placed. Version 2 held no parts back. Version 3 knew no speed limits, no scores, and nothing that
-    is derived: its driving is of unknown limit, and each of its harsh events counts in the score.
+    is derived: its driving is of unknown limit, and each of its harsh events counts in the score. Version 4 knew no
+    idling: an episode that was open begins with the first sample after the savepoint.
 
     Raises:
         ValueError: the version is not known here.
@@ -161,6 +289,8 @@ def upgraded(version: int, row: bytes) -> bytes:
         row = row[:STATE_2_BYTES] + bytes(STATE_3.itemsize - STATE_2_BYTES) + row[STATE_2_BYTES:]
     if version == 3 and len(row) >= STATE_3.itemsize:
         return _of_3(row)
+    if version == 4 and len(row) >= STATE_4.itemsize:
+        return _of_4(row)
     raise ValueError(
         f"the savepoint holds vehicle states of layout version {version} with {len(row)} bytes, which this job "
         "does not know"
@@ -181,39 +311,55 @@ def _of_1(row: bytes) -> bytes:
 
 
 def _of_3(row: bytes) -> bytes:
-    old = np.frombuffer(row[: STATE_3.itemsize], STATE_3)[0]
+    old, state = _state_of(row, STATE_3)
+    v = state[0]
+    # What is behind a gap has to become independent of it by the present rules, from here on.
+    v["head_calm"] = v["head_settled"] = 0
+    v["head_minute"] = NONE
+    v["head_since"] = v["head_quiet"] = old["ordered_t"]
+    return state.tobytes() + _tail_of(row[STATE_3.itemsize :], LANE_3, samples_of_3)
+
+
+def _of_4(row: bytes) -> bytes:
+    _, state = _state_of(row, STATE_4)
+    return state.tobytes() + _tail_of(row[STATE_4.itemsize :], LANE_4, lambda words: words)
+
+
+def _state_of(row: bytes, layout: np.dtype[np.void]) -> tuple[Any, NDArray[np.void]]:
+    """The record of an older layout, and a STATE record with what they have in common."""
+    old = np.frombuffer(row[: layout.itemsize], layout)[0]
     state = np.zeros(1, STATE)
     v = state[0]
     order.blank(v, v["lane"])
     _copy(old, v)
     _copy(old["lane"], v["lane"])
     _copy(old["held"], v["held"])
-    # What is behind a gap has to become independent of it by the present rules, from here on.
-    v["head_calm"] = v["head_settled"] = 0
-    v["head_minute"] = NONE
-    v["head_since"] = v["head_quiet"] = old["ordered_t"]
-    return state.tobytes() + _tail_of_3(np.frombuffer(row[STATE_3.itemsize :], np.int64))
+    return old, state
 
 
-def _tail_of_3(old: NDArray[np.int64]) -> bytes:
-    """The words of a tail: its kept lanes and its samples were shorter."""
+def _tail_of(
+    row: bytes, lane_layout: np.dtype[np.void], samples_of: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+) -> bytes:
+    """The words of a tail: its kept lanes, and in layout 3 its samples, were shorter."""
+    old = np.frombuffer(row, np.int64)
     if not len(old):
         return b""
+    lane_words = lane_layout.itemsize // 8
     boxes, at = [], HEADER
     for _ in range(old[BOX_N]):
-        lane = old[at + 2 : at + 2 + LANE_3_WORDS]
-        boxes += [old[at : at + 2], lane_of_3(lane).view(np.int64)]
-        at += 2 + LANE_3_WORDS
+        lane = old[at + 2 : at + 2 + lane_words]
+        boxes += [old[at : at + 2], lane_of(lane, lane_layout).view(np.int64)]
+        at += 2 + lane_words
     who_end = at + int(old[WHO_N]) * WHO_WORDS
-    samples = samples_of_3(old[who_end:])
+    samples = samples_of(old[who_end:])
     return b"".join(each.tobytes() for each in (old[:HEADER], *boxes, old[at:who_end], samples))
 
 
-def lane_of_3(words: NDArray[np.int64]) -> NDArray[np.void]:
-    """A lane of layout version 3, or of version 2, given as words, as a LANE record."""
+def lane_of(words: NDArray[np.int64], layout: np.dtype[np.void]) -> NDArray[np.void]:
+    """A lane of an older layout (LANE_3 for version 2, too), given as words, as a LANE record."""
     lane = np.zeros(1, LANE)
     kernel.clear(lane[0])
-    _copy(np.frombuffer(words.tobytes(), LANE_3)[0], lane[0])
+    _copy(np.frombuffer(words.tobytes(), layout)[0], lane[0])
     return lane
 
 

@@ -61,6 +61,7 @@ def kernel_parameters(settings: Settings, live: bool) -> Parameters:
     return Parameters(
         max_gap_ms=ms(settings.sample.max_gap_s),
         idle_gap_ms=ms(settings.idle.max_gap_s),
+        idle_event_ms=ms(settings.idle.event_s),
         trip_gap_ms=ms(settings.trip.gap_s),
         trip_stop_ms=ms(settings.trip.stop_s),
         standing_kmh=settings.standing.speed_kmh,
@@ -119,6 +120,7 @@ class VehicleOperator:
         "drive": layout.with_texts(DRIVE_ROW),
         "unnamed": layout.with_texts(UNNAMED_ROW),
         "unnamed_event": layout.with_texts(layout.EVENT_ROW),
+        "unnamed_trip": layout.with_texts(layout.TRIP_ROW),
     }
 
     def open(self, settings_json: str, subtask: int) -> None:
@@ -283,13 +285,12 @@ class VehicleOperator:
     def _outputs(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         """All rows; the trips get their scores here, of their sums."""
         score_trips(self._rules, self._rows.of(TRIPS))
-        events = self._unnamed_events() if self._attributes else None
+        kinds = (("unnamed_event", EVENTS), ("unnamed_trip", TRIPS)) if self._attributes else ()
+        nameless = {name: self._nameless(kind) for name, kind in kinds}
         found = self._rows.outputs()
-        if events is not None and len(events):
-            found["unnamed_event"] = (
-                np.ascontiguousarray(events["key"]),
-                events.view(self.outputs["unnamed_event"]),
-            )
+        for name, rows in nameless.items():
+            if len(rows):
+                found[name] = (np.ascontiguousarray(rows["key"]), rows.view(self.outputs[name]))
         if len(self._drives):
             found["drive"] = (
                 np.ascontiguousarray(self._drives["key"]),
@@ -300,13 +301,13 @@ class VehicleOperator:
             found["unnamed"] = (keys, self._unnamed.view(self.outputs["unnamed"]))
         return found
 
-    def _unnamed_events(self) -> NDArray[Any]:
-        """Takes the events without a driver out of the rows."""
-        events = self._rows.of(EVENTS)
-        nameless = unnamed.nameless(events)
-        found: NDArray[Any] = events[nameless]
+    def _nameless(self, kind: int) -> NDArray[Any]:
+        """Takes the rows of a kind that have no driver out of all rows."""
+        rows = self._rows.of(kind)
+        nameless = unnamed.nameless(rows)
+        found: NDArray[Any] = rows[nameless]
         if len(found):
-            self._rows.replace(EVENTS, events[~nameless])
+            self._rows.replace(kind, rows[~nameless])
         return found
 
     def _call(

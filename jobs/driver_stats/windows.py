@@ -45,7 +45,7 @@ from jobs.driver_stats.score import Tally
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
-_PART = struct.Struct(f"<i64s64sqq{ACCUMULATORS}qd")
+_PART = struct.Struct(f"<i64s64sqqqdd{ACCUMULATORS}qd")
 assert _PART.size == PART_ROW.itemsize, "the layout of a part is that of layout.PART_ROW"
 _SUMS = struct.Struct(f"<{ACCUMULATORS}qdi?")
 _SUMS_1 = struct.Struct("<9qdi")  # before there were corrections
@@ -64,7 +64,7 @@ class Part(NamedTuple):
 def read_part(row: bytes) -> Part:
     """Reads a record of layout.PART_ROW."""
     values = _PART.unpack(row)
-    return Part(values[2].rstrip(b"\0").decode(), values[3], values[5:-1], values[-1])
+    return Part(values[2].rstrip(b"\0").decode(), values[3], values[8:-1], values[-1])
 
 
 @dataclass(slots=True)

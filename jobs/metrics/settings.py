@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from conf.log_parameters import Batch, Clock, Lateness, Message, Watermark
 from conf.metrics import Definition, definition
 from conf.parameters import Frozen, load
+from conf.results import Results
 from conf.rule_sets import Positive
 
 KEEP_MARGIN_S = 86_400
@@ -29,6 +30,7 @@ class Parameters(Frozen):
     live: Live
     message: Message
     batch: Batch
+    results: Results
 
 
 class Settings(Parameters):

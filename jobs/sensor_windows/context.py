@@ -6,6 +6,7 @@ The texts are read beforehand (``kappafleet context``); here they are only looke
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -86,15 +87,17 @@ def hour_topics(
 class ContextIndex:
     """Looks terms up by topics; the same topics always give the same terms."""
 
-    def __init__(self, texts: TextIndex) -> None:
-        self._texts = texts
+    def __init__(self, texts: TextIndex, words: Mapping[str, re.Pattern[str]]) -> None:
+        """Takes an index, and what finds the words of each topic (``Topics.patterns``)."""
+        self._texts, self._words = texts, words
         self._known: dict[tuple[frozenset[str], int], tuple[Keyword, ...]] = {}
 
     def keywords(self, hour: frozenset[str], limit: int = 5) -> tuple[Keyword, ...]:
         """The terms whose passages are about most of the hour's topics, of these those with the largest scores.
 
         A passage counts only if it is about the hour's weather or one of its pollutants: a season or a kind of place
-        alone says too little. Each term comes once.
+        alone says too little. Passages about another season come last; of those that fit equally well come first the
+        terms that name one of the hour's topics. Each term comes once.
 
         Args:
             hour: as ``hour_topics`` gives them.
@@ -114,9 +117,13 @@ class ContextIndex:
         for entry in self._texts.entries:
             about = tuple(topic for topic in entry.about if topic in hour)
             if any(topic.startswith(("weather:", "pollutant:")) for topic in about):
-                ranked.append((-len(about), -entry.score, entry.term, entry.source, entry.passage, about))
+                seasons = {topic for topic in entry.about if topic.startswith("season:")}
+                of_another = bool(seasons) and seasons.isdisjoint(hour)
+                names = any(self._words[topic].search(entry.term) for topic in about)
+                fit = of_another, -len(about), not names, -entry.score
+                ranked.append((fit, entry.term, entry.source, entry.passage, about))
         chosen: dict[str, Keyword] = {}
-        for _, score, term, source, passage, about in sorted(ranked):
+        for (*_, score), term, source, passage, about in sorted(ranked):
             if len(chosen) == limit:
                 break
             text = self._texts.sources[source]

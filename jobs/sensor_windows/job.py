@@ -1,4 +1,4 @@
-"""sensor_windows, wired: the log -> sensors (windows, indices) -> cells (neighbours) -> tables.
+"""sensor_windows, wired: the log -> sensors (windows, indices) -> cells (neighbours), stations (context) -> tables.
 
 Runs in this process (``kappafleet run sensor_windows``) and on any cluster::
 
@@ -19,8 +19,9 @@ from connectors.keyed import keyed
 from connectors.reference_inputs import reference_inputs
 from jobs.sensor_windows.cell_function import CELL_TYPE, ByCell, CellHours
 from jobs.sensor_windows.inputs import SCHEMA, message_spec
-from jobs.sensor_windows.outputs import HOURS, JOB, outputs
+from jobs.sensor_windows.outputs import HOURS, JOB, STATION_HOURS, outputs
 from jobs.sensor_windows.settings import Settings
+from jobs.sensor_windows.station_function import StationHours
 from jobs.sensor_windows.stations import references_of
 from schemas.messages import message
 from schemas.tables import table, tables, to_json
@@ -82,7 +83,13 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
         .uid("cells")
         .name("cells: neighbours")
     )
-    sink.attach(sensors.rows.union(cells), to_json(tables(JOB)))
+    stations = (
+        keyed(sensors.streams[STATION_HOURS])
+        .process(StationHours(settings), output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()))
+        .uid("stations")
+        .name("stations: context keywords")
+    )
+    sink.attach(sensors.rows.union(cells, stations), to_json(tables(JOB)))
 
 
 if __name__ == "__main__":

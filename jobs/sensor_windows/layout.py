@@ -35,9 +35,10 @@ WINDOW_ROW = np.dtype(
         ("final", "i1"),
         ("revision", "<i4"),
         ("nulls", "i1"),
-        # of the stream to the neighbours
+        # of the streams to the neighbours and to the station
         ("no_key", "S1"),
         ("event_ms", "<i8"),
+        ("sensor", "S64"),
     ]
 )
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from jobs.sensor_windows.groups import HOUR_MS, Parts, Write
 from jobs.sensor_windows.quantities import QUANTITIES
 from jobs.sensor_windows.settings import Neighbours
 
-HOUR_MS = 3_600_000
-NO_MEAN = float("nan")
 _MEAN = struct.Struct("<qqqqd")
 
 
@@ -45,28 +44,7 @@ class Mean(NamedTuple):
         return cls(start, quantity, n_samples, changes, mean, data[_MEAN.size :].decode())
 
 
-class Write(NamedTuple):
-    """One row of cell_hour, without the cell and ``updated_at``; None: erased, if it is a correction."""
-
-    write_us: int
-    columns: dict[str, Any]
-
-
-Means = dict[tuple[int, str], Mean]
-"""The means of one cell and hour by quantity and sensor."""
-
-
-def fold(means: Means, mean: Mean) -> bool:
-    """Takes a mean in; returns whether it is new or newer."""
-    name = mean.quantity, mean.sensor_id
-    before = means.get(name)
-    if before is not None and before.changes >= mean.changes:
-        return False
-    means[name] = mean
-    return True
-
-
-def rows(means: Mapping[tuple[int, str], Mean], rules: Neighbours, revision: int) -> Iterator[Write]:
+def rows(means: Parts[Mean], rules: Neighbours, revision: int) -> Iterator[Write]:
     """The rows of one cell and hour."""
     by_quantity: dict[int, list[Mean]] = {}
     for mean in means.values():
@@ -83,7 +61,6 @@ def rows(means: Mapping[tuple[int, str], Mean], rules: Neighbours, revision: int
             yield Write(
                 (own.start + HOUR_MS) * 1000 + changes,
                 {
-                    "hour_start": own.start,
                     "quantity": QUANTITIES[quantity],
                     "sensor_id": own.sensor_id,
                     "mean": own.mean if own.mean == own.mean else None,
@@ -91,8 +68,6 @@ def rows(means: Mapping[tuple[int, str], Mean], rules: Neighbours, revision: int
                     "neighbours": len(others),
                     "disagrees": None if middle is None else disagrees(own.mean, middle, rules),
                     "n_samples": own.n_samples,
-                    "final": True,
-                    "revision": revision,
                 },
             )
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,7 +20,7 @@ from conf.air_quality import Epa
 from connectors.in_memory import Decoded
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Row, day, timestamp
-from jobs.log_lines import ReferenceLines, log_lines, reject_row
+from jobs.log_lines import Line, ReferenceLines, log_lines, reject_row
 from jobs.sensor_windows.air_quality import PM, STANDARDS, category_of, index_of, nowcast, standard
 from jobs.sensor_windows.cleansing import (
     FAIL,
@@ -39,6 +38,7 @@ from jobs.sensor_windows.corrections import corrected_pm2_5
 from jobs.sensor_windows.derived import ALL_UNITS, NAMES
 from jobs.sensor_windows.hours import HISTORY_HOURS, POLLUTANTS, SUB_INDICES, SUFFICIENT, in_force_on
 from jobs.sensor_windows.inputs import message_spec
+from jobs.sensor_windows.oracle_groups import cells, contexts
 from jobs.sensor_windows.places import AREA, Stations, geohash
 from jobs.sensor_windows.quantities import QUANTITIES
 from jobs.sensor_windows.series import Origin, counts_more, origin_order
@@ -85,7 +85,11 @@ def oracle_tables(
         conf.parameters.ParameterError: an override is refused.
         UserError: a file cannot be read.
     """
-    settings = Settings.load(overrides)
+    return tables_of(log_lines(log), Settings.load(overrides), progress)
+
+
+def tables_of(lines: Iterable[Line], settings: Settings, progress: Progress | None = None) -> Tables:
+    """The same of lines that were read, under settings that were loaded."""
     by_name = {table.name: table for table in tables(JOB)}
     found: Tables = {name: {} for name in by_name}
 
@@ -94,15 +98,17 @@ def oracle_tables(
         found[name][tuple(whole[column] for column in by_name[name].primary_key)] = whole
 
     references = ReferenceLines(references_of(settings))
-    sensors = _read(log, settings, references, add, progress)
+    sensors = _read(lines, settings, references, add, progress)
     maker = _Maker(settings, stations_of(references.tables))
     for done, (sensor_id, (values, origins)) in enumerate(sensors.items(), 1):
         for name, row in maker.rows(sensor_id, values, origins):
             add(name, row)
         if progress:
             progress("sensors", done, len(sensors))
-    for row in _cells(found["sensor_hour"].values(), settings):
+    for row in cells(found["sensor_hour"].values(), settings):
         add("cell_hour", row)
+    for row in contexts(found["sensor_hour"].values(), settings):
+        add("context_hour", row)
     return found
 
 
@@ -111,7 +117,7 @@ Sensor: TypeAlias = tuple[Values, dict[int, Origin]]
 
 
 def _read(
-    log: Path | Iterable[Path | bytes],
+    lines: Iterable[Line],
     settings: Settings,
     references: ReferenceLines,
     add: Add,
@@ -120,7 +126,7 @@ def _read(
     spec = message_spec(settings)
     decoder, scan = MessageDecoder(spec), KeyScan(spec.id_field)
     sensors: dict[str, Sensor] = {}
-    for count, line in enumerate(log_lines(log), 1):
+    for count, line in enumerate(lines, 1):
         if progress and count % 1000 == 0:
             progress("messages", count, None)
         if references.take(line, lambda row: add("reject", row)):
@@ -428,37 +434,6 @@ def _index(name: str, past: Mapping[str, Sequence[float]]) -> Row:
             "scope": "PM sub-index" if PM.issuperset(found) else "AQI" if isinstance(rules, Epa) else "EAQI",
         }
     return row
-
-
-def _cells(hours: Iterable[Row], settings: Settings) -> Iterator[Row]:
-    """Each hourly mean beside the median of the others in its cell."""
-    rules = settings.neighbours
-    groups: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    for row in hours:
-        if row["geohash"] and row["mean"] is not None and row["quantity"] in QUANTITIES:
-            groups[row["geohash"][: rules.cell], row["hour_start"], row["quantity"]].append(row)
-    for (cell, start, quantity), rows in groups.items():
-        for row in rows:
-            others = [each["mean"] for each in rows if each is not row]
-            middle = median(others) if len(others) >= rules.min_count else None
-            distance = None if middle is None else abs(row["mean"] - middle)
-            yield {
-                "cell": cell,
-                "day": start[:10],
-                "hour_start": start,
-                "quantity": quantity,
-                "sensor_id": row["sensor_id"],
-                "mean": row["mean"],
-                "neighbours_median": middle,
-                "neighbours": len(others),
-                "disagrees": None
-                if middle is None or distance is None
-                else distance > rules.disagree_min and distance > rules.disagree_ratio * abs(middle),
-                "params_hash": settings.params_hash,
-                "n_samples": row["n_samples"],
-                "final": True,
-                "revision": 0,
-            }
 
 
 def _mean(values: Sequence[float]) -> float:

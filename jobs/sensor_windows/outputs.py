@@ -14,8 +14,14 @@ JOB = "sensor_windows"
 HOURS = "hours"
 """The stream of closed hours, for the neighbours."""
 
+STATION_HOURS = "station_hours"
+"""The same ones, for their stations."""
+
 KEY_PREFIX = "key:"
-"""Stands before the sensor's id, the key of that stream."""
+"""Stands before the sensor's id, the key of the stream for the neighbours."""
+
+SENSOR_PREFIX = "sensor:"
+"""Stands before the sensor's id where that is its station's, too: it names none."""
 
 _QUANTITY = {
     "quantity": Column("enum", "quantity", names=NAMES),
@@ -139,5 +145,14 @@ def outputs(settings: Settings) -> tuple[OutputSpec, ...]:
             key_field="no_key",
             key_prefix=KEY_PREFIX,
             event_ms="event_ms",
+        ),
+        OutputSpec(
+            kind="stream",
+            name=STATION_HOURS,
+            rows="sensor_hour",
+            key_field="station",
+            key_prefix=SENSOR_PREFIX,
+            event_ms="event_ms",
+            id_field="sensor",
         ),
     )

@@ -31,6 +31,11 @@ def geohash(lat: float, lon: float, characters: int = PRECISION) -> str:
     return "".join(_DIGITS[bits >> 5 * place & 31] for place in reversed(range(characters)))
 
 
+def is_south(of: str) -> bool:
+    """Whether the place of a geohash is south of the equator; an empty one is not."""
+    return bool(of) and not _DIGITS.index(of[0]) >> 3 & 1
+
+
 class Station(NamedTuple):
     """What is known of a station; empty where it is not."""
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from conf.log_parameters import Batch, Clock, Lateness, Message, Watermark
 from conf.parameters import Frozen, load
 from conf.quality import Quality, quality
+from conf.results import Results
 from conf.rule_sets import NotNegative, RuleSet
 
 KEEP_MARGIN_S = 86_400
@@ -43,6 +44,14 @@ class Stations(Frozen):
     enabled: bool
 
 
+class Context(Frozen):
+    """Which terms of which texts go with an hour; an empty ``index``: none."""
+
+    topics: str
+    index: str
+    limit: Annotated[int, Field(ge=1, le=20)]
+
+
 class Live(Frozen):
     """How often live rows are written."""
 
@@ -60,9 +69,11 @@ class Parameters(Frozen):
     index: Index
     neighbours: Neighbours
     stations: Stations
+    context: Context
     live: Live
     message: Message
     batch: Batch
+    results: Results
 
 
 class _Rules(RuleSet):

@@ -78,6 +78,8 @@ def demo() -> None:
     queries = show.queries(rows, told, keyspace, stack.ports.cql)
     for query in queries + show.sensor_queries(hours, sensor_keyspace, stack.ports.cql):
         print(f"  {query}")
-    print(f"\nWatch:  Flink {show.flink_url()}   RabbitMQ {show.rabbitmq_url()} (guest, guest)")
+    stack.serving.start()
+    print(f"\nSee:    {stack.serving.url}   (the dashboard; its API: {stack.serving.url}openapi.json)")
+    print(f"Watch:  Flink {show.flink_url()}   RabbitMQ {show.rabbitmq_url()} (guest, guest)")
     print("Stop:   make down      (keeps the data; make clean deletes them)", flush=True)
     sys.stdout.flush()

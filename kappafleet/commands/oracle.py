@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def oracle(
-    job: Annotated[str, typer.Argument(help="driver_stats, sensor_windows or metrics")],
+    job: Annotated[str, typer.Argument(help="driver_stats, sensor_windows, driver_exposure or metrics")],
     source: Annotated[
         str, typer.Option("--from", help="file:PATH (message lines, plain or .gz, file or folder)")
     ],

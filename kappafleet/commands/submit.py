@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def submit(
-    job: Annotated[str, typer.Argument(help="driver_stats, sensor_windows or metrics")],
+    job: Annotated[str, typer.Argument(help="driver_stats, sensor_windows, driver_exposure or metrics")],
     source: Annotated[str, typer.Option("--from", help="rabbitmq: or file:PATH")] = "rabbitmq:",
     sink: Annotated[str, typer.Option("--to", help="cassandra: or file:DIRECTORY")] = "cassandra:",
     overrides: Annotated[

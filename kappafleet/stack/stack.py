@@ -17,6 +17,7 @@ from kappafleet.stack.cassandra import Cassandra
 from kappafleet.stack.flink import JobManager, TaskManager, cluster_home
 from kappafleet.stack.rabbitmq import RabbitMQ
 from kappafleet.stack.server import START_LIMIT_S, Server, ServerStatus
+from kappafleet.stack.serving import ServingLayer
 from kappafleet.stack.zookeeper import ZooKeeper
 
 TASKMANAGERS, SLOTS = 1, 2
@@ -66,6 +67,8 @@ class Stack:
             TaskManager(number, self.home, self.ports, environment, slots=slots)
             for number in range(1, taskmanagers + 1)
         )
+        self.serving = ServingLayer(self.home, self.ports, environment)
+        """Started by itself, when there is something to see; ended with the servers."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Stack:
@@ -138,12 +141,14 @@ class Stack:
     def down(self) -> None:
         """Ends all servers of this folder, and no other process; their data stay."""
         with self._alone():
+            self.serving.stop()
             _stop(self.servers)
 
     def status(self) -> list[ServerStatus]:
-        """How each server is now."""
-        with ThreadPoolExecutor(len(self.servers)) as threads:
-            return list(threads.map(lambda each: each.status(), self.servers))
+        """How each server is now, and the serving layer if it runs."""
+        shown = [*self.servers, *([self.serving] if self.serving.alive else [])]
+        with ThreadPoolExecutor(len(shown)) as threads:
+            return list(threads.map(lambda each: each.status(), shown))
 
     def restart_taskmanagers(self) -> None:
         """Gives all TaskManagers new processes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,12 @@ def test_records_of_a_live_log_wait_only_for_milliseconds_in_network_buffers() -
 def test_a_configured_buffer_timeout_counts() -> None:
     for name in ("execution__buffer_timeout", "execution__buffer_timeout__interval"):
         assert buffer_timeout_ms(RabbitStreams("telemetry"), **{name: "70 ms"}) == 70
+
+
+def test_a_log_that_is_read_again_is_the_same_one_under_another_uid(tmp_path: Path) -> None:
+    for source in (RabbitStreams("telemetry", start="offset:7"), FileLines(tmp_path)):
+        again = source.again("log-again")
+        assert again == replace(source, uid="log-again") != source
 
 
 def test_what_ends_is_left_to_flink(tmp_path: Path) -> None:

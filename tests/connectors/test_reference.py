@@ -119,10 +119,15 @@ def test_a_schema_says_what_a_row_is() -> None:
     found = ReferenceTable(roads)
     good = {"schema": "road_limit/1", "cell": "u33d", "limit_kmh": 50, "valid_from": 0}
     assert found.put(json.dumps(good).encode()) is not None
-    for wrong in ({"cell": "u33a"}, {"cell": "u33d" * 3}, {"limit_kmh": 0}, {"heading_from": 0, "heading_to": 361}):
+    for wrong in (
+        {"cell": "u33a"},
+        {"cell": "u33d" * 3},
+        {"limit_kmh": 0},
+        {"heading_from": 0, "heading_to": 361},
+    ):
         with pytest.raises(RefusedRow, match=r"^out_of_range: "):
             found.put(json.dumps(good | wrong).encode())
-    with pytest.raises(RefusedRow, match="^missing_field: there is no heading_to"):
+    with pytest.raises(RefusedRow, match=r"^missing_field: there is no heading_to"):
         found.put(json.dumps(good | {"heading_from": 0}).encode())
     with pytest.raises(ValueError, match="declares no street"):
         reference("road_limits", "road_limit/1", ("street",))

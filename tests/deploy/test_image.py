@@ -23,7 +23,7 @@ from tests.deploy.image import (
     unpack,
 )
 
-_PACKAGES = ("conf", "connectors", "jobs", "kappafleet", "schemas")
+_PACKAGES = ("conf", "connectors", "jobs", "kappafleet", "schemas", "serving")
 
 
 def test_everything_that_is_copied_is_in_a_fresh_clone() -> None:

@@ -114,6 +114,11 @@ def driver_hours(harness: VehicleHarness) -> dict[tuple[Any, ...], tuple[Any, ..
     return {hour: (*total.metrics().values(),) for hour, total in totals.items() if not total.is_void}
 
 
+def _both_void(one: Row, other: Row) -> bool:
+    """Whether nobody reads either: what else a void row says is of no account."""
+    return bool(one.get("superseded_by") and other.get("superseded_by"))
+
+
 def newest(rows: list[Row], key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
     """Of each key the row with the largest write time, which must be the last one written, too."""
     table: dict[tuple[Any, ...], Row] = {}
@@ -121,7 +126,7 @@ def newest(rows: list[Row], key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
         identity = tuple(row[name] for name in key)
         before = table.get(identity)
         assert before is None or before["write_us"] <= row["write_us"], (before, row)
-        if before is not None and before["write_us"] == row["write_us"]:
+        if before is not None and before["write_us"] == row["write_us"] and not _both_void(before, row):
             assert {**before, "revision": 0} == {**row, "revision": 0}, (
                 "rows that differ have different write times"
             )
@@ -146,7 +151,7 @@ def to_row(vehicle_id: str, row: np.ndarray) -> Row:
             values[name] = None if int(value) == NONE else int(value)
     if "severity" in values:
         values["type"] = EVENT_TYPES[values["type"]]
-        values["severity"] = SEVERITIES[values["severity"]]
+        values["severity"] = SEVERITIES[values["severity"]] if values["severity"] >= 0 else None
     return values
 
 

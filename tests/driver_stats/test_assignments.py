@@ -13,11 +13,14 @@ import pytest
 from pyflink.common import Row
 
 from conf.attribution import attribution
+from conf.score import additive
 from jobs.driver_stats import unnamed
 from jobs.driver_stats.assignments import EVENTS, REJECTS, Attribution
 from jobs.driver_stats.fleet_time import IN_UTC
 from jobs.driver_stats.layout import DISTANCE_UM, DRIVE_MS, EVENT_ROW, FOLDS, NONE, N
+from jobs.driver_stats.settings import Settings
 from jobs.driver_stats.unnamed import RefusedLogin
+from jobs.driver_stats.unnamed_trips import TripRules
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS
 from schemas.tables import table
 from tests.driver_stats.test_driver_windows import BEGINNING, Job, MapState, decoded
@@ -26,7 +29,8 @@ MINUTE_MS = 60_000
 HOUR = 1_700_442_000_000
 LATENESS_MS = 7 * DAY_MS
 KEEP_MS = LATENESS_MS + DAY_MS
-RULES = ("harsh", "harsh", "harsh", "harsh", "speeding")
+RULES = ("harsh", "harsh", "harsh", "harsh", "speeding", "idle")
+TRIP_RULES = TripRules(additive(), Settings.load([]).vehicle_classes())
 
 
 class Vehicle:
@@ -39,8 +43,9 @@ class Vehicle:
         self.drivers: dict[str, Job] = {}
         self.rejects: list[bytes] = []
         self.events: list[dict[str, Any]] = []
+        self.trips: list[dict[str, Any]] = []
         self.offset = 0
-        self.function = Attribution(attribution(), IN_UTC, KEEP_MS, LATENESS_MS, 300_000, RULES)
+        self.function = Attribution(attribution(), IN_UTC, KEEP_MS, LATENESS_MS, 300_000, RULES, TRIP_RULES)
         self.function.open(
             SimpleNamespace(
                 get_map_state=lambda descriptor: self.states.setdefault(descriptor.name, MapState())
@@ -52,7 +57,7 @@ class Vehicle:
         row["fleet"][0] = np.frombuffer(b"f".ljust(64, b"\0"), np.int64)
         row["minute_start"], row["max_kmh"], row["rule"] = start_ms, kmh, -1
         row["sums"][0, [N, FOLDS, DRIVE_MS, DISTANCE_UM]] = 60, 60, MINUTE_MS, round(kmh * 1e9 / 60)
-        self._take(row.tobytes())
+        self.take(row.tobytes())
 
     def event(self, start_ms: int, samples: int = 1, peak: float = 4.0, void: bool = False) -> None:
         """A harsh brake, as the kernel writes it: again with more samples, void with a later write time."""
@@ -62,7 +67,7 @@ class Vehicle:
         row["n_samples"], row["write_us"] = samples, start_ms * 1000 + 2 * samples + 1
         row["lat"] = row["lon"] = row["limit_kmh"] = np.nan
         row["superseded_by"] = start_ms if void else NONE
-        self._take(row.tobytes())
+        self.take(row.tobytes())
 
     def shown(self) -> dict[tuple[str, int], float]:
         """The peak of each event that a reader finds, by driver and start."""
@@ -77,13 +82,15 @@ class Vehicle:
     def login(self, at_ms: int, driver: str | None, arrival_ms: int = 0, **more: Any) -> None:
         told = {"schema": "assignment/1", "vehicle_id": "v", "driver_id": driver, "t": at_ms, **more}
         self.offset += 1
-        self._take(struct.pack(">iqqi", -1, self.offset, arrival_ms, 1) + b"s" + json.dumps(told).encode())
+        self.take(struct.pack(">iqqi", -1, self.offset, arrival_ms, 1) + b"s" + json.dumps(told).encode())
 
     def advance(self, watermark: int) -> None:
         self.watermark = watermark
         while self.timers and (due := min(self.timers)) <= watermark:
             self.timers.discard(due)
-            list(self.function.on_timer(due, self._context()))
+            for tag, frame in self.function.on_timer(due, self._context()):
+                assert tag is EVENTS
+                self._row(frame)
         for job in self.drivers.values():
             job.advance(watermark)
 
@@ -97,11 +104,17 @@ class Vehicle:
             row.get("superseded_by") is not None,
         )
 
-    def _take(self, record: bytes) -> None:
+    def _row(self, frame: bytes) -> None:
+        (index,) = struct.unpack_from(">i", frame)
+        name = "driver_event" if index == table("driver_stats", "driver_event").index else "trip"
+        into = self.events if name == "driver_event" else self.trips
+        into.append(decoded(frame, table("driver_stats", name)))
+
+    def take(self, record: bytes) -> None:
         for each in self.function.process_element(("unknown:v", record), self._context()):
             if not isinstance(each, Row):
                 if each[0] is EVENTS:
-                    self.events.append(decoded(each[1], table("driver_stats", "driver_event")))
+                    self._row(each[1])
                 else:
                     assert each[0] is REJECTS
                     self.rejects.append(each[1])
@@ -117,7 +130,7 @@ class Vehicle:
         service = SimpleNamespace(
             current_watermark=lambda: self.watermark, register_event_time_timer=self.timers.add
         )
-        return SimpleNamespace(timer_service=lambda: service)
+        return SimpleNamespace(timer_service=lambda: service, get_current_key=lambda: "unknown:v")
 
 
 @pytest.fixture
@@ -189,7 +202,7 @@ def test_a_log_in_as_long_as_an_event_is_a_log_in(vehicle: Vehicle) -> None:
     vehicle.event(HOUR)
     told = json.dumps({"schema": "assignment/1", "vehicle_id": "v", "driver_id": "anna", "t": HOUR}).encode()
     head = struct.pack(">iqqi", -1, 1, 0, 1) + b"s"
-    vehicle._take(head + told.ljust(EVENT_ROW.itemsize - len(head)))
+    vehicle.take(head + told.ljust(EVENT_ROW.itemsize - len(head)))
     assert vehicle.shown() == {("anna", HOUR): 4.0}
 
 

@@ -134,6 +134,22 @@ def test_events_go_to_who_was_logged_in_at_their_start(tables: dict[str, Tables]
     assert {row["driver_id"] for row in events} == {"anna", "ben", "cleo", "unknown:van"}
 
 
+def test_trips_go_to_who_was_logged_in_and_end_where_that_changes(tables: dict[str, Tables]) -> None:
+    trips = [row for row in tables["last"]["trip"].values() if row["vehicle_id"] != "named"]
+    for row in trips:
+        start, end = epoch_ms(row["start_time"]), epoch_ms(row["end_time"])
+        drivers = {
+            driver_at(row["vehicle_id"], minute)
+            for minute in range(start - start % MINUTE_MS, end, MINUTE_MS)
+        }
+        assert drivers == {row["driver_id"]}
+    minutes = tables["last"]["vehicle_minute"].values()
+    for name in ("n_samples", "harsh_brake", "drive_s"):
+        found = sum(row[name] for row in trips)
+        assert found == sum(row[name] for row in minutes if row["vehicle_id"] != "named"), name
+    assert {row["driver_id"] for row in trips} == {"anna", "ben", "cleo", "unknown:truck", "unknown:van"}
+
+
 def test_hours_of_driving_go_to_who_was_logged_in(tables: dict[str, Tables]) -> None:
     watched = {
         row["driver_id"]

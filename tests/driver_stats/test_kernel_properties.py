@@ -56,7 +56,7 @@ SAMPLE = st.fixed_dictionaries(
         "speed_limit": optional(st.sampled_from([0, 8, 8, 60, 100])),
     }
 )
-SHORT_EPISODES = "speeding.min_episode_s=2"
+SHORT_EPISODES = ("speeding.min_episode_s=2", "idle.event_s=2")
 """So that the few samples of a test make events of speeding."""
 
 DRIVERS = st.sampled_from([None, "anna", "ben"])
@@ -93,7 +93,7 @@ def driver_totals(harness: VehicleHarness) -> dict[tuple[str, int], list[int]]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(streams(), st.lists(st.integers(1, 60)), st.sampled_from([0, 60, 300]))
 def test_any_cut_into_batches_gives_the_same_tables(messages, cuts, stop_s):
-    overrides = [f"trip.stop_s={stop_s}", SHORT_EPISODES]
+    overrides = [f"trip.stop_s={stop_s}", *SHORT_EPISODES]
     assert run(messages, overrides, cuts) == run(messages, overrides)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from conf.score import additive
 from jobs.driver_stats.score import Tally, score
-from tests.driver_stats.harness import VehicleHarness, cut_into, run
+from tests.driver_stats.harness import VehicleHarness, comparable, cut_into, run
 
 T0 = 1_700_000_040_000  # a minute's first millisecond
 
@@ -38,6 +38,100 @@ def total(found, column):
 
 FAST = {"speed": 60.0, "speed_limit": 50}
 OK = {"speed": 50.0, "speed_limit": 50}
+
+
+ON = {"speed": 0.0, "ignition": True}
+OFF = {"speed": 0.0, "ignition": False}
+
+
+class TestIdling:
+    """An event of five minutes; its parameter is idle.event_s."""
+
+    def test_it_says_from_when_to_when_and_where(self):
+        at = {"lat": 52.0, "lon": 13.0}
+        samples = seconds(
+            (10, OK), (1, {**ON}), (1, {**ON, **at}), (358, {**ON, "lat": 53.0, "lon": 13.0}), (10, OK)
+        )
+        (event,) = events(samples)
+        assert (event["type"], event["severity"], event["n_samples"]) == ("idling", None, 360)
+        assert (event["start_ms"], event["end_ms"]) == (T0 + 9_000, T0 + 369_000)
+        assert (event["peak"], event["duration_s"]) == (360, 360)
+        assert (event["lat"], event["lon"], event["speed_kmh"]) == (52, 13, None)
+
+    @pytest.mark.parametrize(("count", "found"), [(299, 0), (300, 1)])
+    def test_it_lasts_five_minutes_at_least(self, count, found):
+        samples = seconds((10, OK), (count, ON), (10, OK))
+        assert len(events(samples)) == found
+        assert events(samples, "idle.event_s=0") == []
+
+    @pytest.mark.parametrize("between", [OFF, OK, {"speed": 0.0, "t": 201_000}], ids=["off", "drives", "gap"])
+    def test_what_is_no_idling_ends_it(self, between):
+        """Two stretches that are long enough together only."""
+        first, second = seconds((10, OK), (200, ON)), seconds((200, ON), (10, OK), start=T0 + 500_000)
+        at = between.get("t", 1000)
+        assert events([*first, {**between, "t": T0 + 209_000 + at}, *second]) == []
+
+    def test_an_unknown_ignition_counts_as_on_and_gaps_up_to_200_s_as_standing(self):
+        samples = [
+            {"t": T0 + t * 1000, "speed": speed}
+            for t, speed in ((0, 50), (1, 0), (151, 0), (351, 0), (352, 50))
+        ]
+        (event,) = events(samples)
+        assert (event["start_ms"] - T0, event["end_ms"] - T0) == (0, 351_000)
+
+    def test_the_end_of_a_trip_does_not_end_it_but_another_driver_does(self):
+        long = seconds((10, OK), (900, ON), (10, OK))
+        assert [row["peak"] for row in events(long, "trip.stop_s=60")] == [900]
+        messages = [*cut_into(long[:400], 7, driver_id="anna"), *cut_into(long[400:], 7, driver_id="ben")]
+        rows = run(messages)["driver_event"].values()
+        assert sorted((row["driver"], row["peak"]) for row in rows) == [("anna", 390), ("ben", 510)]
+
+    def test_an_open_one_is_published_by_its_timer_and_goes_on(self):
+        harness = VehicleHarness()
+        samples = seconds((10, OK), (700, ON), (10, OK))
+        first, second = samples[:400], samples[400:]
+        harness.feed(list(cut_into(first, 400)))
+        harness.advance(T0 + 700_000)
+        assert [row["peak"] for row in harness.rows["driver_event"]] == [390]
+        harness.feed([{**message, "seq": 9} for message in cut_into(second, 400)])
+        harness.advance()
+        (event,) = harness.tables()["driver_event"].values()
+        assert (event["start_ms"], event["peak"]) == (T0 + 9_000, 700)
+
+
+class TestIdlingBehindAGap:
+    """A backlog says that it began earlier; behind 600 samples the gap's seal no longer waits for its end."""
+
+    BEFORE, STORED = seconds((100, OK)), seconds((60, OK), (90, ON), start=T0 + 100_000)
+
+    def fed(self, live, published=True):
+        harness = VehicleHarness()
+        harness.feed([*cut_into(self.BEFORE, 50)])
+        harness.feed([{**each, "seq": 10 + n} for n, each in enumerate(cut_into(live, 50))])
+        assert harness.keys.store["v"], "the seam is sealed"
+        if published:
+            harness.advance(live[-1]["t"] + 201_000)
+        harness.feed([{**each, "seq": 500 + n} for n, each in enumerate(cut_into(self.STORED, 50))])
+        return harness
+
+    @pytest.mark.parametrize("published", [False, True])
+    def test_while_it_goes_on_it_gets_the_start_that_it_has_now(self, published):
+        live = seconds((1200, ON), start=T0 + 250_000)
+        more = seconds((100, ON), (10, OK), start=T0 + 1_450_000)
+        harness = self.fed(live, published)
+        harness.feed([{**each, "seq": 700 + n} for n, each in enumerate(cut_into(more, 50))])
+        harness.advance()
+        assert comparable(harness.tables()) == comparable(
+            run([*cut_into([*self.BEFORE, *self.STORED, *live, *more], 50)])
+        )
+        (event,) = harness.tables()["driver_event"].values()
+        assert (event["start_ms"] - T0, event["peak"]) == (159_000, 1390)
+
+    def test_where_it_has_ended_its_row_stays(self):
+        harness = self.fed(seconds((1200, ON), (30, OK), start=T0 + 250_000))
+        harness.advance()
+        (event,) = harness.tables()["driver_event"].values()
+        assert (event["start_ms"] - T0, event["peak"]) == (250_000, 1199)
 
 
 class TestSpeeding:

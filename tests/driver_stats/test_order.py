@@ -61,7 +61,7 @@ def drives(draw: st.DrawFn, most: int = 30) -> list[Message]:
 
 @st.composite
 def overrides_of_trips(draw: st.DrawFn) -> list[str]:
-    return [f"trip.stop_s={draw(st.sampled_from([0, 60, 300]))}", SHORT_EPISODES]
+    return [f"trip.stop_s={draw(st.sampled_from([0, 60, 300]))}", *SHORT_EPISODES]
 
 
 def feed(harness: VehicleHarness, messages: list[Message], data: st.DataObject) -> None:
@@ -155,6 +155,7 @@ def test_long_drives_with_gaps_give_the_tables_of_the_ordered_input(arrange):
         overrides = [
             f"trip.stop_s={rng.choice((0, 60, 300))}",
             f"speeding.min_episode_s={rng.choice((2, 60))}",
+            f"idle.event_s={rng.choice((5, 60, 300))}",
         ]
         harness = VehicleHarness(overrides)
         feed_at_random(harness, arranged, rng)

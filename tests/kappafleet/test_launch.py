@@ -13,7 +13,7 @@ from kappafleet.launch import main, root_cause
     [
         (
             ["sensors", "--from", "file:{here}", "--to", "file:{here}"],
-            "there is no job sensors; jobs are: driver_stats, metrics",
+            "there is no job sensors; jobs are: driver_stats, sensor_windows, driver_exposure, metrics",
         ),
         (
             ["driver_stats", "--from", "file:{here}/nothing", "--to", "file:{here}"],
@@ -35,6 +35,18 @@ from kappafleet.launch import main, root_cause
         (
             ["driver_stats", "--from", "file:{here}", "--to", "file:{here}", "--set", "a.b=1"],
             "no parameter a.b",
+        ),
+        (
+            [
+                "driver_stats",
+                "--from",
+                "file:{here}",
+                "--to",
+                "file:{here}",
+                "--set",
+                "results.tables=[trips]",
+            ],
+            "results.tables: driver_stats has no table trips; it has driver_hour, ",
         ),
         (
             ["driver_stats", "--from", f"file:{'a' * 300}", "--to", "file:{here}"],

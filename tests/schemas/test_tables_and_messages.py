@@ -31,6 +31,12 @@ SENSOR_KEYS = {
     "sensor_live": (("area",), ("sensor_id",)),
     "sensor_flag": (("sensor_id", "day"), ("time", "quantity")),
     "cell_hour": (("cell", "day"), ("hour_start", "quantity", "sensor_id")),
+    "context_hour": (("station_id", "month"), ("hour_start", "rank")),
+    "reject": (("day", "source"), ("received_at", "offset")),
+}
+EXPOSURE_KEYS = {
+    "driver_exposure": (("driver_id", "day"), ("hour_start",)),
+    "event_weather": (("driver_id", "day"), ("event_time", "type", "vehicle_id")),
     "reject": (("day", "source"), ("received_at", "offset")),
 }
 SHARED_METRICS = {
@@ -61,12 +67,17 @@ SHARED_METRICS = {
 }
 
 
-@pytest.mark.parametrize(("job", "keys"), [("driver_stats", CONTRACT_KEYS), ("sensor_windows", SENSOR_KEYS)])
+@pytest.mark.parametrize(
+    ("job", "keys"),
+    [("driver_stats", CONTRACT_KEYS), ("sensor_windows", SENSOR_KEYS), ("driver_exposure", EXPOSURE_KEYS)],
+)
 def test_the_tables_have_the_keys_that_users_rely_on(job, keys):
     assert {spec.name: (spec.partition_key, spec.clustering_key) for spec in tables(job)} == keys
 
 
-@pytest.mark.parametrize("name", ["sensor_5min", "sensor_hour", "sensor_day", "air_quality", "cell_hour"])
+@pytest.mark.parametrize(
+    "name", ["sensor_5min", "sensor_hour", "sensor_day", "air_quality", "cell_hour", "context_hour"]
+)
 def test_windows_of_sensors_say_how_they_came_about(name):
     columns = {column.name for column in table("sensor_windows", name).columns}
     assert columns >= {"n_samples", "final", "revision", "updated_at", "params_hash"}

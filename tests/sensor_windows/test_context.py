@@ -19,6 +19,7 @@ from kappafleet.reference_texts import MAX_PASSAGE, index, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = topics().conditions
+WORDS = topics().patterns()
 
 
 def test_what_an_hour_is_like() -> None:
@@ -56,34 +57,53 @@ TEXTS = TextIndex(
 )
 
 
-def test_more_topics_come_before_larger_scores_and_each_term_once() -> None:
+def test_more_topics_come_before_named_ones_before_larger_scores_and_each_term_once() -> None:
     hour = frozenset({"weather:fog", "season:autumn", "pollutant:particulates", "place:town"})
-    found = ContextIndex(TEXTS).keywords(hour)
+    found = ContextIndex(TEXTS, WORDS).keywords(hour)
     assert [(each.term, each.about) for each in found] == [
+        ("fog bank", ("weather:fog", "season:autumn")),  # names the fog
         ("river", ("weather:fog", "season:autumn")),
-        ("fog bank", ("weather:fog", "season:autumn")),
         ("soot", ("pollutant:particulates",)),
     ]
     assert (found[0].source, found[0].passage, found[2].passage) == ("A", "fog here", "smoke there")
-    assert [each.term for each in ContextIndex(TEXTS).keywords(hour, limit=1)] == ["river"]
+    assert [each.term for each in ContextIndex(TEXTS, WORDS).keywords(hour, limit=1)] == ["fog bank"]
+
+
+def test_what_is_about_another_season_comes_last() -> None:
+    found = ContextIndex(TEXTS, WORDS).keywords(
+        frozenset({"weather:fog", "season:spring", "pollutant:particulates"})
+    )
+    assert [(each.term, each.passage) for each in found] == [
+        ("soot", "smoke there"),
+        ("river", "smoke there"),
+        ("fog bank", "fog here"),
+    ]
+
+
+def test_words_are_of_their_topic_only() -> None:
+    patterns = topics().patterns()
+    assert patterns["pollutant:particulates"].search("a hazy day")
+    assert not patterns["pollutant:particulates"].search("hazel shells")
+    assert patterns["weather:frost"].search("freezing")
+    assert not patterns["weather:frost"].search("nice")
 
 
 def test_season_and_place_alone_say_too_little() -> None:
-    assert ContextIndex(TEXTS).keywords(frozenset({"season:autumn", "place:town"})) == ()
+    assert ContextIndex(TEXTS, WORDS).keywords(frozenset({"season:autumn", "place:town"})) == ()
 
 
 @given(st.permutations(TEXTS.entries), st.integers(0, 6))
 def test_the_order_of_the_entries_does_not_matter(entries: list[Entry], limit: int) -> None:
     hour = frozenset({"weather:fog", "pollutant:particulates"})
-    shuffled = ContextIndex(TEXTS.model_copy(update={"entries": tuple(entries)}))
-    assert shuffled.keywords(hour, limit) == ContextIndex(TEXTS).keywords(hour, limit)
+    shuffled = ContextIndex(TEXTS.model_copy(update={"entries": tuple(entries)}), WORDS)
+    assert shuffled.keywords(hour, limit) == ContextIndex(TEXTS, WORDS).keywords(hour, limit)
 
 
 def test_a_foggy_hour_in_a_town_finds_dickens() -> None:
     hour = hour_topics(
         RULES, 11, temperature_c=4, humidity=99, dew_point_c=3.9, indices={"pm2_5": 160}, places=["town"]
     )
-    found = ContextIndex(text_index()).keywords(hour)
+    found = ContextIndex(text_index(), WORDS).keywords(hour)
     assert len(found) == 5
     assert all(each.source.startswith("Charles Dickens, Bleak House") for each in found)
     assert any("fog" in each.term or "soot" in each.term or "smoke" in each.term for each in found)

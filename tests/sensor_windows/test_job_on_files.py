@@ -32,7 +32,7 @@ BAD = [
 
 
 def readings() -> list[dict[str, Any]]:
-    """A day of four dust sensors in one cell, one of them by itself high, and a weather sensor."""
+    """A day of four dust sensors in one cell, one of them high, a weather sensor at its station; first it is foggy."""
     rng = random.Random(5)
     found = []
     for at in range(0, 90_000, 600):
@@ -47,7 +47,7 @@ def readings() -> list[dict[str, Any]]:
                     pm10=[999.9, *own[1:]],
                     lat=57.1,
                     lon=-2.1 - number / 1e5,
-                    **({"station_id": "x"} if number == 1 else {}),
+                    **({"station_id": "high"} if number == 3 else {"station_id": "x"} if number == 1 else {}),
                 )
             )
         found.append(
@@ -56,7 +56,8 @@ def readings() -> list[dict[str, Any]]:
                 sensor="w",
                 model="DHT22",
                 temperature=[rng.uniform(15, 30) for _ in times],
-                humidity=[60] * 4,
+                humidity=[98 if at < 7200 else 60] * 4,
+                station_id="high",
             )
         )
     return found
@@ -90,6 +91,11 @@ def test_the_tables_are_the_oracles(runs: Path) -> None:
     told = [(row["reason"].partition(":")[0], bytes.fromhex(row["body"][2:])) for row in rejects]
     assert told == BAD
     assert {row["sensor_id"] for row in found["cell_hour"].values() if row["disagrees"]} == {"s-3"}
+    context = [row for row in found["context_hour"].values() if row["station_id"] == "high"]
+    assert {row["conditions"] for row in context} == {
+        "pollutant:particulates,season:autumn",
+        "pollutant:particulates,season:autumn,weather:damp,weather:fog",
+    }
     assert all(row["final"] for row in found["sensor_hour"].values())
     places = {
         (row["place"], row["region"], row["hour_start"] < "2025-11-21T12")

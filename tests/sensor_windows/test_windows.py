@@ -7,7 +7,8 @@ import json
 import pytest
 
 from connectors.columnar_runtime import NO_TIMER
-from jobs.sensor_windows.neighbours import Mean, fold, rows
+from jobs.sensor_windows.groups import fold
+from jobs.sensor_windows.neighbours import Mean, rows
 from jobs.sensor_windows.places import geohash
 from jobs.sensor_windows.settings import Settings
 from tests.sensor_windows.harness import T0, Harness, sent

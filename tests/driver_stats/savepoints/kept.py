@@ -27,6 +27,8 @@ AS_BEFORE_4 = (
 )
 """Layouts before 4 knew nothing of these, so rows that began before the savepoint lack them: nothing is derived, and
 every event counts in the score."""
+AS_BEFORE_5 = ("idle.event_s=0",)
+"""Layouts before 5 knew of no idling, so an event that began before the savepoint would begin after it."""
 NOT_AS_BEFORE_4 = frozenset({"speed_limit_unknown_km"})
 """Layouts before 4 counted the metres that a standing vehicle creeps among those of unknown limit."""
 
@@ -76,7 +78,11 @@ class Kept:
 
     def settings_to_go_on(self) -> list[str]:
         """Overrides with which the present code makes of the whole input what it makes after the savepoint."""
-        return [*self.settings, *(AS_BEFORE_4 if self.state_version < 4 else ())]
+        return [
+            *self.settings,
+            *(AS_BEFORE_4 if self.state_version < 4 else ()),
+            *(AS_BEFORE_5 if self.state_version < 5 else ()),
+        ]
 
     def may_differ(self) -> frozenset[str]:
         """Columns that rows from both sides of the savepoint may not have as those of the whole input."""

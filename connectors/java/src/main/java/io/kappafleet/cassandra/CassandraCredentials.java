@@ -2,19 +2,15 @@ package io.kappafleet.cassandra;
 
 import com.datastax.oss.driver.api.core.CqlSessionBuilder;
 import com.datastax.oss.driver.api.core.ssl.ProgrammaticSslEngineFactory;
+import io.kappafleet.tls.TrustedCertificates;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.KeyStore;
-import java.security.cert.Certificate;
-import java.security.cert.CertificateFactory;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import javax.net.ssl.SSLContext;
-import javax.net.ssl.TrustManagerFactory;
 
 /**
  * User, password and TLS of a connection, read from the environment of the process that opens it,
@@ -77,12 +73,7 @@ final class CassandraCredentials {
   private SSLContext sslContext() throws IOException {
     Optional<String> file = value("KF_CASSANDRA_CA_FILE");
     try {
-      if (file.isEmpty()) {
-        return SSLContext.getDefault();
-      }
-      SSLContext context = SSLContext.getInstance("TLS");
-      context.init(null, trusting(Path.of(file.get())).getTrustManagers(), null);
-      return context;
+      return TrustedCertificates.context(file.map(Path::of).orElse(null));
     } catch (GeneralSecurityException | IOException e) {
       throw new IOException(
           "TLS to Cassandra cannot be set up from KF_CASSANDRA_CA_FILE "
@@ -91,21 +82,6 @@ final class CassandraCredentials {
               + e.getMessage(),
           e);
     }
-  }
-
-  private static TrustManagerFactory trusting(Path file)
-      throws IOException, GeneralSecurityException {
-    KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
-    trusted.load(null, null);
-    try (InputStream in = Files.newInputStream(file)) {
-      for (Certificate one : CertificateFactory.getInstance("X.509").generateCertificates(in)) {
-        trusted.setCertificateEntry("ca-" + trusted.size(), one);
-      }
-    }
-    TrustManagerFactory factory =
-        TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
-    factory.init(trusted);
-    return factory;
   }
 
   private Optional<String> value(String name) {

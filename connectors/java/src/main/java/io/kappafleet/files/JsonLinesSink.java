@@ -1,5 +1,6 @@
 package io.kappafleet.files;
 
+import io.kappafleet.record.FrameToJson;
 import io.kappafleet.record.TableSpec;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -33,7 +34,7 @@ public final class JsonLinesSink implements Sink<byte[]>, SupportsWriterState<by
   public JsonLinesSink(String directory, List<TableSpec> tables) {
     this.directory = directory;
     this.tables = List.copyOf(tables);
-    this.tables.forEach(FrameToJson::new);
+    this.tables.forEach(FrameToJson::whole);
   }
 
   /** As the constructor, with the tables as {@link TableSpec#parse} reads them. */

@@ -1,5 +1,6 @@
 package io.kappafleet.files;
 
+import io.kappafleet.record.FrameToJson;
 import io.kappafleet.record.RowFrame;
 import io.kappafleet.record.TableSpec;
 import java.io.BufferedOutputStream;
@@ -26,7 +27,7 @@ final class JsonLinesWriter implements StatefulSinkWriter<byte[], FileLengths> {
 
   private JsonLinesWriter(List<TableSpec> tables) {
     this.tables = tables;
-    this.formats = tables.stream().map(FrameToJson::new).toArray(FrameToJson[]::new);
+    this.formats = tables.stream().map(FrameToJson::whole).toArray(FrameToJson[]::new);
     this.channels = new FileChannel[formats.length];
     this.files = new OutputStream[formats.length];
   }
@@ -75,7 +76,7 @@ final class JsonLinesWriter implements StatefulSinkWriter<byte[], FileLengths> {
       throw new IOException(
           "a row names table %d, but there are %d tables".formatted(table, formats.length));
     }
-    formats[table].write(frame, files[table]);
+    formats[table].writeLine(frame, files[table]);
   }
 
   @Override

@@ -51,7 +51,7 @@ public record BrokerAddress(
   }
 
   /** The same with every field filled from {@code variables} or by its default. */
-  BrokerAddress resolve(Map<String, String> variables) {
+  public BrokerAddress resolve(Map<String, String> variables) {
     return new BrokerAddress(
         host != null ? host : value(variables, "KF_RABBITMQ_HOST", "127.0.0.1"),
         port != null ? port : parsePort(value(variables, "KF_RABBITMQ_STREAM_PORT", "5562")),
@@ -63,7 +63,7 @@ public record BrokerAddress(
   }
 
   /** The password of the process that connects. */
-  static String password(Map<String, String> variables) {
+  public static String password(Map<String, String> variables) {
     String plain = value(variables, "KF_RABBITMQ_PASSWORD", null);
     if (plain != null) {
       return plain;
@@ -117,7 +117,7 @@ public record BrokerAddress(
   }
 
   /** Host, port and virtual host for messages to people. */
-  String describe() {
+  public String describe() {
     BrokerAddress to = resolve(System.getenv());
     return "%s:%d, virtual host %s".formatted(to.host, to.port, to.vhost);
   }

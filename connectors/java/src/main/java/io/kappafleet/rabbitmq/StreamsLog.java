@@ -73,7 +73,8 @@ public record StreamsLog(BrokerAddress broker, String prefix) implements StoredL
             .messageHandler(
                 (context, message) ->
                     received.add(
-                        new Received(record(reader, (MessageBytes) message, stream, context), context)))
+                        new Received(
+                            record(reader, (MessageBytes) message, stream, context), context)))
             .build();
     try {
       for (long read = -1; read < last; ) {

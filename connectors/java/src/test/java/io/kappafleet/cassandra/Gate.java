@@ -15,28 +15,28 @@ import java.util.concurrent.ConcurrentHashMap;
  * silent, as a stopped process does; {@link #shut} closes them and refuses new ones, as a dead
  * process does.
  */
-final class Gate implements AutoCloseable {
+public final class Gate implements AutoCloseable {
   private final int target;
   private final int port;
   private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
   private ServerSocket server;
   private volatile boolean frozen;
 
-  Gate(int target) throws IOException {
+  public Gate(int target) throws IOException {
     this.target = target;
     this.server = listen(0);
     this.port = server.getLocalPort();
   }
 
-  int port() {
+  public int port() {
     return port;
   }
 
-  void freeze() {
+  public void freeze() {
     frozen = true;
   }
 
-  synchronized void shut() throws IOException {
+  public synchronized void shut() throws IOException {
     server.close();
     for (Socket socket : sockets) {
       socket.close();
@@ -44,7 +44,7 @@ final class Gate implements AutoCloseable {
     sockets.clear();
   }
 
-  synchronized void open() throws IOException {
+  public synchronized void open() throws IOException {
     frozen = false;
     if (server.isClosed()) {
       server = listen(port);

@@ -1,7 +1,5 @@
-package io.kappafleet.files;
+package io.kappafleet.record;
 
-import io.kappafleet.record.RowFrame;
-import io.kappafleet.record.TableSpec;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -16,13 +14,13 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Writes a row frame of one table as one line of JSON: every column of the table in its order,
- * those that the frame leaves unset as null.
+ * Writes a row frame of one table as JSON: the columns of the table in their order; those that the
+ * frame leaves unset as null, or not at all.
  *
  * <p>Times are ISO 8601 in UTC with milliseconds, dates {@code 2026-11-21}, blobs {@code "0x…"} as
  * Cassandra itself prints them, numbers that JSON has no word for (NaN, infinities) null.
  */
-final class FrameToJson {
+public final class FrameToJson {
   private enum Kind {
     TEXT,
     TINYINT,
@@ -45,26 +43,39 @@ final class FrameToJson {
   private static final byte[] FALSE = ascii("false");
 
   private final TableSpec table;
+  private final boolean leavesOutUnset;
   private final Kind[] kinds;
 
-  /** What stands before each value: a brace or comma, and the quoted name with its colon. */
+  /** What stands before each value: a comma, and the quoted name with its colon. */
   private final byte[][] names;
 
   private byte[] line = new byte[1024];
   private int length;
 
   /**
+   * @param leavesOutUnset whether a column that the frame leaves as it is does not appear
    * @throws IllegalArgumentException when a column has a type that this writer does not know
    */
-  FrameToJson(TableSpec table) {
+  private FrameToJson(TableSpec table, boolean leavesOutUnset) {
     this.table = table;
+    this.leavesOutUnset = leavesOutUnset;
     List<TableSpec.Column> columns = table.columns();
     kinds = new Kind[columns.size()];
     names = new byte[columns.size()][];
     for (int i = 0; i < kinds.length; i++) {
       kinds[i] = kind(table, columns.get(i));
-      names[i] = ascii((i == 0 ? "{\"" : ",\"") + columns.get(i).name() + "\":");
+      names[i] = ascii(",\"" + columns.get(i).name() + "\":");
     }
+  }
+
+  /** Every column of the table appears, without a value as null. */
+  public static FrameToJson whole(TableSpec table) {
+    return new FrameToJson(table, false);
+  }
+
+  /** Only what the frame sets appears; null then says that it takes a value away. */
+  public static FrameToJson changes(TableSpec table) {
+    return new FrameToJson(table, true);
   }
 
   /**
@@ -72,14 +83,36 @@ final class FrameToJson {
    *
    * @throws IOException when the frame does not fit the table, or {@code out} fails
    */
-  void write(byte[] frame, OutputStream out) throws IOException {
+  public void writeLine(byte[] frame, OutputStream out) throws IOException {
+    encode(frame);
+    room(1);
+    line[length++] = '\n';
+    out.write(line, 0, length);
+  }
+
+  /**
+   * The frame as one JSON object, in an array of its own.
+   *
+   * @throws IOException when the frame does not fit the table
+   */
+  public byte[] object(byte[] frame) throws IOException {
+    encode(frame);
+    return Arrays.copyOf(line, length);
+  }
+
+  private void encode(byte[] frame) throws IOException {
     length = 0;
+    line[length++] = '{';
     ByteBuffer values = ByteBuffer.wrap(frame);
     int at = RowFrame.HEADER_BYTES;
     for (int i = 0; i < kinds.length; i++) {
-      append(names[i], 0, names[i].length);
       int size = at + 4 <= frame.length ? values.getInt(at) : Integer.MIN_VALUE;
       at += 4;
+      if (size == RowFrame.UNSET && leavesOutUnset) {
+        continue;
+      }
+      int comma = length == 1 ? 1 : 0;
+      append(names[i], comma, names[i].length - comma);
       if (size == RowFrame.UNSET || size == RowFrame.NULL) {
         append(NULL, 0, NULL.length);
         continue;
@@ -93,10 +126,8 @@ final class FrameToJson {
     if (at != frame.length) {
       throw misfit(kinds.length - 1, (frame.length - at) + " bytes follow the last column");
     }
-    room(2);
+    room(1);
     line[length++] = '}';
-    line[length++] = '\n';
-    out.write(line, 0, length);
   }
 
   private void value(int column, byte[] frame, ByteBuffer values, int at, int size)
@@ -241,7 +272,7 @@ final class FrameToJson {
       case "blob" -> Kind.BLOB;
       default ->
           throw new IllegalArgumentException(
-              "column %s of table %s is of type %s, which files cannot hold yet"
+              "column %s of table %s is of type %s, which JSON rows cannot hold yet"
                   .formatted(column.name(), table.name(), column.type()));
     };
   }

@@ -1,4 +1,4 @@
-package io.kappafleet.files;
+package io.kappafleet.record;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.kappafleet.record.RowFrame;
-import io.kappafleet.record.TableSpec;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -48,6 +46,21 @@ class FrameToJsonTest {
 
     assertThat(json(table("double", "text", "text"), frame.array()))
         .isEqualTo("{\"c0\":null,\"c1\":null,\"c2\":\"\"}\n");
+  }
+
+  @Test
+  void changesLeaveOutWhatTheFrameLeavesAsItIs() throws IOException {
+    ByteBuffer frame = ByteBuffer.allocate(12 + 4 + 4 + 4 + 4 + 4 + 4);
+    frame.putInt(0).putLong(1).putInt(RowFrame.UNSET).putInt(RowFrame.NULL).putInt(RowFrame.UNSET);
+    frame.putInt(4).putInt(7).putInt(RowFrame.UNSET);
+    FrameToJson changes = FrameToJson.changes(table("double", "text", "text", "int", "int"));
+
+    assertThat(new String(changes.object(frame.array()), UTF_8))
+        .isEqualTo("{\"c1\":null,\"c3\":7}");
+
+    byte[] nothing = new RowFrame.Writer().begin(0, 1).unset().end();
+    assertThat(new String(FrameToJson.changes(table("int")).object(nothing), UTF_8))
+        .isEqualTo("{}");
   }
 
   @Test
@@ -106,7 +119,7 @@ class FrameToJsonTest {
 
   @Test
   void unknownTypeIsRefusedBeforeAnyRow() {
-    assertThatThrownBy(() -> new FrameToJson(table("list<int>")))
+    assertThatThrownBy(() -> FrameToJson.whole(table("list<int>")))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("column c0 of table t is of type list<int>");
   }
@@ -121,7 +134,7 @@ class FrameToJsonTest {
 
   private static String json(TableSpec table, byte[] frame) throws IOException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    new FrameToJson(table).write(frame, out);
+    FrameToJson.whole(table).writeLine(frame, out);
     return out.toString(UTF_8);
   }
 }
