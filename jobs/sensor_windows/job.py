@@ -61,9 +61,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
             max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
         )
 
-    records, references = reference_inputs(
-        source, records_of(source), records_of, references_of(settings)
-    )
+    records, references = reference_inputs(source, records_of(source), records_of, references_of(settings))
     sensors = columnar(
         records,
         sensor_operator(settings, source.live),

@@ -310,9 +310,7 @@ class _Maker:
             **self._common,
         }
         if station is not None:
-            row |= {
-                column: text or None for column, text in zip(station._fields, station, strict=True)
-            }
+            row |= {column: text or None for column, text in zip(station._fields, station, strict=True)}
         if used:
             row |= {
                 "mean": _mean(used),
