@@ -22,7 +22,7 @@ check: ## Format, lint, types and layers of all code
 format: ## Bring all code into its format
 	@scripts/check.sh --fix
 
-bench: ## All that is claimed about speed, beside bytewax, plain PyFlink, and Java (25 minutes)
+bench: ## All that is claimed about speed, beside bytewax, plain PyFlink, and Java (35 minutes)
 	@scripts/setup.sh bench
 	@.venv/bin/python -m bench $(ARGS)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kappafleet.errors import ServerError, UserError
-from schemas.results import EXCHANGE as RESULTS
+from schemas.results import EXCHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TELEMETRY = "telemetry"
 OBSERVATIONS = "observations"
 ASSIGNMENTS = "assignments"
+RESULTS = EXCHANGE
 ROAD_LIMITS = "road_limits"
 STATIONS = "stations"
 

@@ -7,6 +7,7 @@ there. An hour is there if it is complete enough (``index.min_completeness``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -61,7 +62,8 @@ def fill_hours(rows: Any, at: NDArray[np.int64], means: Floats) -> None:
         rules = standard(name)
         own = rows[place :: len(STANDARDS)]
         own["standard"] = place
-        own["in_force"] = [name in in_force_on(int(start) // (24 * HOUR_MS)) for start in own["start"]]
+        days, which = np.unique(own["start"] // (24 * HOUR_MS), return_inverse=True)
+        own["in_force"] = np.array([name in in_force_on(day) for day in days.tolist()])[which]
         own["nowcast_pm2_5"], own["nowcast_pm10"] = np.nan, np.nan
         for column in SUB_INDICES:
             own[f"sub_{column}"] = NO_SUB
@@ -77,23 +79,38 @@ def fill_hours(rows: Any, at: NDArray[np.int64], means: Floats) -> None:
             indices.append(found)
             column = f"sub_{quantity}"
             own[column] = np.maximum(own[column], np.where(found == NO_INDEX, NO_SUB, found))
-        worst = np.array(indices)
-        best = worst.argmax(axis=0)  # of equal ones the first
-        for row, which, column in zip(own, best.tolist(), worst.T, strict=True):
-            if column[which] == NO_INDEX:
-                row["index_value"] = NO_SUB
-                continue
-            names = [
-                each
-                for each, index in zip(rules.pollutants, column.tolist(), strict=True)
-                if index != NO_INDEX
-            ]
-            row["index_value"] = column[which]
-            row["category"] = category_of(name, int(column[which])).encode()
-            row["responsible"] = names[names.index(tuple(rules.pollutants)[which])].encode()
-            row["pollutants"] = ",".join(names).encode()
-            only = PM.issuperset(names)
-            row["scope"] = b"PM sub-index" if only else b"AQI" if isinstance(rules, Epa) else b"EAQI"
+        _say(own, name, tuple(rules.pollutants), np.array(indices))
+
+
+def _say(rows: Any, name: str, pollutants: Sequence[str], indices: NDArray[np.int64]) -> None:
+    """Fills what rows say of their index in words.
+
+    Args:
+        rows: [H] of AIR_ROW, of one standard.
+        name: of the standard.
+        pollutants: [P] of it.
+        indices: [P, H] of them; NO_INDEX: none.
+    """
+    worst, best = indices.max(axis=0), indices.argmax(axis=0)  # of equal ones the first
+    there = worst != NO_INDEX
+    rows["index_value"] = np.where(there, worst, NO_SUB)
+    rows["responsible"][there] = np.array([each.encode() for each in pollutants])[best[there]]
+    values, which = np.unique(worst[there], return_inverse=True)
+    if len(values):
+        rows["category"][there] = np.array([category_of(name, value).encode() for value in values.tolist()])[
+            which
+        ]
+    present = (indices[:, there] != NO_INDEX).T
+    texts = {bits.tobytes(): _present(bits, name, pollutants) for bits in np.unique(present, axis=0)}
+    if texts:
+        told = [texts[bits.tobytes()] for bits in present]
+        rows["pollutants"][there], rows["scope"][there] = zip(*told, strict=True)
+
+
+def _present(bits: Any, name: str, pollutants: Sequence[str]) -> tuple[bytes, bytes]:
+    names = [each for each, there in zip(pollutants, bits.tolist(), strict=True) if there]
+    full = b"AQI" if isinstance(standard(name), Epa) else b"EAQI"
+    return ",".join(names).encode(), b"PM sub-index" if PM.issuperset(names) else full
 
 
 NO_SUB = -(2**31)

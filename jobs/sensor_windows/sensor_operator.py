@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.columnar_runtime import NO_TIMER, Batch, Result, Rows, Tails, TimerBatch
+from connectors.columnar_runtime import NO_TIMER, Batch, KeyStore, Result, Rows, Tails, TimerBatch
 from connectors.reference import ReferenceTable
 from jobs.sensor_windows import kernel
 from jobs.sensor_windows.kernel import NEVER
 from jobs.sensor_windows.layout import LIVE_ROW, ROWS
 from jobs.sensor_windows.places import AREA, NO_AREA, Stations, geohash
 from jobs.sensor_windows.quantities import QUANTITIES
-from jobs.sensor_windows.series import WORDS, Origin, Series, unpacked
+from jobs.sensor_windows.series import WORDS, Origin, Series, appended, unpacked
 from jobs.sensor_windows.settings import Settings
 from jobs.sensor_windows.stations import references_of, stations_of
-from jobs.sensor_windows.windows import DAY_MS, HOUR_MS, SensorWindows
+from jobs.sensor_windows.windows import DAY_MS, HOUR_MS, Air, SensorWindows
 from jobs.sensor_windows.windows import Rows as MadeRows
 
 HISTORY_MS = 2 * DAY_MS
@@ -96,9 +96,7 @@ class SensorOperator:
         limit = np.clip(states["stored"] // SPILL_SHARE, SPILL_LEAST, SPILL_MOST) * WORDS
         copies = 0
         for key in np.flatnonzero(tails.length >= limit).tolist():
-            series = unpacked(b.store.get(key))
-            copies += _join(states[key], series, tails, key)
-            b.store.put(key, series.packed())
+            copies += _spill(states[key], tails, key, b.store)
         made = self._live_rows(states) if self._live else np.empty(0, LIVE_ROW)
         outputs = {"sensor_live": (made["key"].copy(), made)} if len(made) else {}
         return Result(
@@ -113,6 +111,7 @@ class SensorOperator:
         timers = np.full(len(states), NO_TIMER)
         deletions = np.zeros(len(states), np.bool_)
         rows = MadeRows({})
+        airs: list[Air] = []
         copies = 0
         models, stations = np.zeros(len(states), "S64"), np.zeros(len(states), "S64")
         for key in range(len(states)):
@@ -121,12 +120,9 @@ class SensorOperator:
             copies += _join(state, series, fired.tails, key)
             # After a restart the watermark begins anew; what was closed stays closed.
             closed, watermark = int(state["closed"]), max(int(state["closed"]), fired.watermark)
-            index = self._windows.close(series, key, int(state["changes"]), closed, watermark, rows)
+            airs += self._windows.close(series, key, int(state["changes"]), closed, watermark, rows)
             state["closed"] = watermark
             models[key], stations[key] = _show_origin(state, series)
-            if index is not None and index.hour >= state["index_hour"]:
-                state["index_hour"], state["index_value"] = index.hour, index.value
-                state["category"], state["responsible"] = index.category, index.responsible
             self._forget(state, series, watermark)
             state["due"] = self._due(series, watermark)
             if state["due"] == NEVER and not len(series.t):
@@ -134,6 +130,11 @@ class SensorOperator:
             else:
                 timers[key] = NO_TIMER if state["due"] == NEVER else state["due"]
                 fired.store.put(key, series.packed())
+        for index in self._windows.indices(airs, rows):
+            state = states[index.key]
+            if index.hour >= state["index_hour"]:
+                state["index_hour"], state["index_value"] = index.hour, index.value
+                state["category"], state["responsible"] = index.category, index.responsible
         live = self._live_rows(states, everything=True)
         live["model"], live["station"] = models[live["key"]], stations[live["key"]]
         rows.add("sensor_live", live)
@@ -247,17 +248,37 @@ def _begin(states: Rows, is_new: NDArray[np.bool_]) -> None:
         states["known"][new] = 1
 
 
+def _spill(state: Any, tails: Tails, key: int, store: KeyStore) -> int:
+    """Lets a tail join the readings in the store; returns how many of its readings were known."""
+    data, words = store.get(key), _words(tails, key)
+    longer = appended(data, words)
+    if longer is None:
+        series = unpacked(data)
+        copies = _join(state, series, tails, key)
+        store.put(key, series.packed())
+        return copies
+    state["changes"] += len(words)
+    state["stored"] += len(words)
+    tails.length[key] = 0
+    store.put(key, longer)
+    return 0
+
+
+def _words(tails: Tails, key: int) -> NDArray[np.int64]:
+    at = int(tails.start[key])
+    return tails.words[at : at + int(tails.length[key])].reshape(-1, WORDS)
+
+
 def _join(state: Any, series: Series, tails: Tails, key: int) -> int:
     """Lets a tail join the series; returns how many of its readings were known."""
-    count = int(tails.length[key]) // WORDS
-    if not count:
+    words = _words(tails, key)
+    if not len(words):
         return 0
-    at = int(tails.start[key])
-    changed = series.join(tails.words[at : at + count * WORDS].reshape(count, WORDS))
+    changed = series.join(words)
     state["changes"] += changed
     state["stored"] = len(series.t)
     tails.length[key] = 0
-    return count - changed
+    return len(words) - changed
 
 
 def _show_origin(state: Any, series: Series) -> tuple[bytes, bytes]:
@@ -286,6 +307,7 @@ def _equal(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.b
 def _outputs(rows: MadeRows) -> dict[str, tuple[NDArray[np.int32], Rows]]:
     found = {}
     for name, parts in rows.tables.items():
-        whole = np.concatenate(parts)
+        raw = np.concatenate([part.view(f"V{part.itemsize}") for part in parts])  # else fields are compared
+        whole = raw.view(parts[0].dtype)
         found[name] = (np.ascontiguousarray(whole["key"]), whole)
     return found

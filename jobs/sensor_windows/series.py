@@ -30,6 +30,8 @@ TOLD, CHANGED = 1, 2
 """Marks: tables have been written from this reading; it changed since."""
 
 _HEADER = struct.Struct("<HHIII")
+_INT64 = struct.Struct("<q")
+_ABSENT_BITS = int(np.array(ABSENT).view(np.int64))
 _VERSION = 1
 _REVISION = np.dtype([("window", "<i8"), ("revision", "<i4")])
 
@@ -175,6 +177,51 @@ class Series:
                 self.verdict[there].tobytes(),
             )
         )
+
+
+def appended(data: bytes, words: Array) -> bytes | None:
+    """What ``packed`` would give once readings that are all later than those there have joined.
+
+    Args:
+        data: of ``packed``.
+        words: [N, WORDS] int64, as ``Series.join`` takes them.
+
+    Returns:
+        None where it takes more than putting them behind: their times do not ascend, or they have other quantities.
+    """
+    if not data:
+        return None
+    version, mask, count, origins_size, revisions = _HEADER.unpack_from(data)
+    at = _HEADER.size + origins_size + revisions * _REVISION.itemsize
+    if version != _VERSION or not count:
+        return None
+    (last,) = _INT64.unpack_from(data, at + 8 * (count - 1))
+    t = words[:, 0]
+    if t[0] <= last or not np.all(t[1:] > t[:-1]):
+        return None
+    measured = (words[:, 2:] != _ABSENT_BITS).any(axis=0)
+    if any(there and not mask >> quantity & 1 for quantity, there in enumerate(measured.tolist())):
+        return None
+    old = memoryview(data)
+    parts: list[bytes | memoryview] = [
+        _HEADER.pack(version, mask, count + len(words), origins_size, revisions),
+        old[_HEADER.size : at],
+    ]
+
+    def column(size: int, more: bytes) -> None:
+        nonlocal at
+        parts.extend((old[at : at + size * count], more))
+        at += size * count
+
+    column(8, t.tobytes())
+    column(2, words[:, 1].astype(np.uint16).tobytes())
+    column(1, bytes([CHANGED]) * len(words))
+    quantities = [quantity for quantity in range(COUNT) if mask >> quantity & 1]
+    for quantity in quantities:
+        column(8, words[:, 2 + quantity].tobytes())
+    for _ in quantities:
+        column(2, bytes(2 * len(words)))
+    return b"".join(parts)
 
 
 def counts_more(one: float, other: float) -> bool:

@@ -7,6 +7,7 @@ readings or verdicts, is written anew: windows that are closed as the next revis
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,13 @@ FINAL_US = 60_000_000
 BLOCK_HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
 NEVER = 2**63 - 1
 _TESTS = np.array([",".join(failed_names(mask)).encode() for mask in range(1 << len(TESTS))], "S64")
+_FIRST = np.zeros(1, np.int64)
 _POLLUTANTS = tuple(QUANTITIES.index(name) for name in hours.POLLUTANTS)
+
+_OF_SUMS = ("min", "max", "p95", "n_samples", "n_used", "n_good", "n_suspect", "n_failed", "qc_flag")
+
+HOURS_AT_ONCE = 4096
+"""Of several sensors; a kilobyte each."""
 
 Array = NDArray[Any]
 
@@ -59,9 +66,26 @@ class Rows(NamedTuple):
             self.tables.setdefault(table, []).append(rows)
 
 
+class Air(NamedTuple):
+    """Rows of air_quality of one sensor that lack their indices.
+
+    Attributes:
+        rows: [H * S] of AIR_ROW.
+        at: [H] places of the hours in ``means``.
+        means: as ``hours.fill_hours`` takes them.
+        shown: the row that the map shows.
+    """
+
+    rows: Array
+    at: Array
+    means: Array
+    shown: int
+
+
 class Index(NamedTuple):
     """The index of the last closed hour, for the map."""
 
+    key: int
     hour: int
     value: int
     category: bytes
@@ -112,7 +136,7 @@ class SensorWindows:
 
     def close(
         self, s: Series, key: int, changes: int, closed_before: int, watermark: int, rows: Rows
-    ) -> Index | None:
+    ) -> list[Air]:
         """Writes what the watermark has closed, and what changed in what was closed.
 
         Args:
@@ -124,10 +148,10 @@ class SensorWindows:
             rows: to be added to.
 
         Returns:
-            The index of the last hour that was closed, if one was written.
+            What is still to be written by ``indices``.
         """
         if not len(s.t):
-            return None
+            return []
         changed = (s.mark & CHANGED) != 0
         dirty = changed | self._judge(s, changed, key, changes, rows)
         first = int(np.argmax(dirty)) if dirty.any() else len(s.t)
@@ -139,9 +163,33 @@ class SensorWindows:
         part = _Part(s, slice(begin, None), self._quality, dirty[begin:])
         for number, (table, length_ms) in enumerate(WINDOWS):
             self._windows(part, number, table, length_ms, key, changes, closed_before, watermark, rows)
-        index = self._air(s, part, key, changes, closed_before, watermark, rows)
+        airs = self._air(s, part, key, changes, closed_before, watermark)
         s.mark[begin:] = TOLD
-        return index
+        return airs
+
+    def indices(self, airs: Sequence[Air], rows: Rows) -> Iterator[Index]:
+        """Works out the indices of many sensors at once; their rows are added to ``rows``.
+
+        Yields:
+            The index of the last hour of each.
+        """
+        for some in _batches(airs):
+            found = np.concatenate([each.rows for each in some])
+            starts = np.cumsum([0, *(each.means.shape[1] for each in some[:-1])])
+            at = np.concatenate([start + each.at for start, each in zip(starts.tolist(), some, strict=True)])
+            hours.fill_hours(found, at, np.concatenate([each.means for each in some], axis=1))
+            rows.add("air_quality", found)
+            place = 0
+            for each in some:
+                shown = found[place + each.shown]
+                yield Index(
+                    int(shown["key"]),
+                    int(shown["start"]),
+                    int(shown["index_value"]),
+                    bytes(shown["category"]),
+                    bytes(shown["responsible"]),
+                )
+                place += len(each.rows)
 
     def next_end(self, s: Series, watermark: int) -> int:
         """The next time at which a window that has readings ends; NEVER: none is open."""
@@ -167,13 +215,14 @@ class SensorWindows:
         touched = np.unique(
             np.concatenate((s.t[before] // size, s.t[places] // size, s.t[places] // size + 1))
         )
+        measured = np.flatnonzero((s.x != ABSENT).any(axis=1)).tolist()
         for block in touched.tolist():
             low, begin, end = np.searchsorted(
                 s.t, [(block - 1) * size, block * size, (block + 1) * size]
             ).tolist()
             if begin == end:
                 continue
-            for quantity in range(len(QUANTITIES)):
+            for quantity in measured:
                 self._judge_block(s, quantity, low, begin, end, flipped, key, changes, rows)
         return flipped
 
@@ -198,10 +247,10 @@ class SensorWindows:
         if len(beyond) and beyond[after] != ABSENT:
             there = np.append(there, end - low + after)
         t, models = s.t[low:][there], self._models(s)[s.origin[low:][there]]
-        edges = np.flatnonzero(np.r_[True, models[1:] != models[:-1]])
+        edges = np.concatenate((_FIRST, np.flatnonzero(models[1:] != models[:-1]) + 1))
         judged = np.zeros(2 * len(there) + 1, JUDGED)
         states = self._rules.states(1)[:, :1]
-        lengths = np.diff(np.r_[edges, len(there)])
+        lengths = np.diff(edges, append=len(there))
         made = judge(
             self._limits[quantity], states, t, x[there][None, :], lengths, np.zeros(len(edges), np.int64),
             models[edges], judged,
@@ -218,7 +267,9 @@ class SensorWindows:
         at, was, verdict = at[now_other], was[now_other], verdict[now_other]
         s.verdict[quantity, at] = verdict
         flipped[at] = True
-        bad = np.isin(verdict & 15, (SUSPECT, FAIL)) | np.isin(was & 15, (SUSPECT, FAIL))
+        bad = _is_bad(verdict) | _is_bad(was)
+        if not bad.any():
+            return
         at, verdict = at[bad], verdict[bad]
         told = np.zeros(len(at), FLAG_ROW)
         told["key"], told["quantity"] = key, quantity
@@ -253,38 +304,30 @@ class SensorWindows:
             return
         final = starts + (length_ms - 1) <= watermark
         revisions = part.revisions(number, start, starts, starts + (length_ms - 1) <= closed_before)
-        for quantity in range(len(part.x)):
-            sums = part.sums(quantity, length_ms, starts, self._use_suspect)
-            there = sums["n_samples"] > 0
-            if not there.any():
-                continue
-            sums = sums[there]
-            found = np.zeros(len(sums), WINDOW_ROW)
-            found["key"], found["quantity"], found["start"] = key, quantity, sums["start"]
-            found["final"], found["revision"] = final[there], revisions[there]
-            found["write_us"] = (sums["start"] + length_ms) * 1000 + changes + FINAL_US * final[there]
-            for name in (
-                "min",
-                "max",
-                "p95",
-                "n_samples",
-                "n_used",
-                "n_good",
-                "n_suspect",
-                "n_failed",
-                "qc_flag",
-            ):
-                found[name] = sums[name]
-            with np.errstate(invalid="ignore"):
-                found["mean"] = sums["total"] / (sums["n_used"] * float(MILLIONTHS))
-            found["raw_mean"] = sums["raw_total"] / (sums["n_samples"] * float(MILLIONTHS))
-            found["nulls"] = (found["revision"] > 0) | (sums["n_used"] == 0)
-            found["qc_tests"] = _TESTS[sums["failed"]]
-            part.describe(found, sums["last"], length_ms)
-            if self._stations:
-                self._enrich(found)
-            found["event_ms"] = sums["start"]
-            rows.add(table, found)
+        count = len(starts)
+        sums = np.zeros(len(part.present) * count, SUMS)
+        for place, quantity in enumerate(part.present):
+            part.add_up(quantity, length_ms, starts, self._use_suspect, sums[place * count :][:count])
+        there = np.flatnonzero(sums["n_samples"])
+        if not len(there):
+            return
+        sums = sums[there]
+        found = np.zeros(len(sums), WINDOW_ROW)
+        found["key"], found["quantity"] = key, np.array(part.present)[there // count]
+        found["start"], found["event_ms"] = sums["start"], sums["start"]
+        found["final"], found["revision"] = final[there % count], revisions[there % count]
+        found["write_us"] = (sums["start"] + length_ms) * 1000 + changes + FINAL_US * final[there % count]
+        for name in _OF_SUMS:
+            found[name] = sums[name]
+        with np.errstate(invalid="ignore"):
+            found["mean"] = sums["total"] / (sums["n_used"] * float(MILLIONTHS))
+        found["raw_mean"] = sums["raw_total"] / (sums["n_samples"] * float(MILLIONTHS))
+        found["nulls"] = (found["revision"] > 0) | (sums["n_used"] == 0)
+        found["qc_tests"] = _TESTS[sums["failed"]]
+        part.describe(found, sums["last"], length_ms)
+        if self._stations:
+            self._enrich(found)
+        rows.add(table, found)
 
     def _enrich(self, found: Array) -> None:
         for row in found:
@@ -294,9 +337,9 @@ class SensorWindows:
                     row[name] = text.encode()
 
     def _air(
-        self, s: Series, part: _Part, key: int, changes: int, closed_before: int, watermark: int, rows: Rows
-    ) -> Index | None:
-        """Rows of the hours that closed, and of those that use an hour that changed."""
+        self, s: Series, part: _Part, key: int, changes: int, closed_before: int, watermark: int
+    ) -> list[Air]:
+        """The hours that closed, and those that use an hour that changed."""
         begin_ms = int(part.t[0]) // DAY_MS * DAY_MS if len(part.t) else 0
         measured = (part.x[: len(_POLLUTANTS)] != ABSENT) & ~np.isnan(part.x[: len(_POLLUTANTS)])
         is_there = measured.any(axis=0)
@@ -312,7 +355,7 @@ class SensorWindows:
         )
         wanted = there[(ends <= watermark) & (near | (ends > closed_before))]
         if not len(wanted):
-            return None
+            return []
         first = int(wanted[0]) - hours.HISTORY_HOURS + 1
         whole = part
         if first * HOUR_MS < begin_ms:
@@ -322,6 +365,8 @@ class SensorWindows:
         means = np.full((len(_POLLUTANTS), count), np.nan)
         samples = np.zeros(count, np.int64)
         for pollutant, quantity in enumerate(_POLLUTANTS):
+            if quantity not in whole.present:
+                continue
             sums = whole.sums(quantity, HOUR_MS, starts, self._use_suspect)
             samples += sums["n_samples"]
             expected = whole.expected(sums["last"], HOUR_MS)
@@ -333,7 +378,6 @@ class SensorWindows:
         found["key"] = key
         found["start"] = np.repeat(wanted * HOUR_MS, standards)
         at = wanted - first
-        hours.fill_hours(found, at, means)
         history = np.cumsum(np.r_[np.zeros(hours.HISTORY_HOURS, np.int64), samples])
         found["n_samples"] = np.repeat(history[at + hours.HISTORY_HOURS] - history[at], standards)
         started = part.t - part.t % HOUR_MS
@@ -345,14 +389,20 @@ class SensorWindows:
         found["write_us"] = (found["start"] + HOUR_MS) * 1000 + changes + FINAL_US
         last = np.searchsorted(whole.t, (wanted + 1) * HOUR_MS) - 1
         found["geohash"] = np.repeat(whole.geohashes[whole.origin[last]], standards)
-        rows.add("air_quality", found)
-        shown = found[(len(wanted) - 1) * standards + self._standard]
-        return Index(
-            int(shown["start"]),
-            int(shown["index_value"]),
-            bytes(shown["category"]),
-            bytes(shown["responsible"]),
-        )
+        return [Air(found, at, means, (len(wanted) - 1) * standards + self._standard)]
+
+
+def _batches(airs: Sequence[Air]) -> Iterator[list[Air]]:
+    some: list[Air] = []
+    count = 0
+    for each in airs:
+        if some and count + len(each.at) > HOURS_AT_ONCE:
+            yield some
+            some, count = [], 0
+        some.append(each)
+        count += len(each.at)
+    if some:
+        yield some
 
 
 class _Part:
@@ -363,6 +413,7 @@ class _Part:
         self.dirty = np.zeros(len(self.t), np.bool_) if dirty is None else dirty
         self.x, self.verdict = derived(s, which, quality)
         self._series = s
+        self.present = np.flatnonzero((self.x != ABSENT).any(axis=1)).tolist()
         self.models, self.stations, self.geohashes = _texts(s)
         self._intervals = np.array([quality.interval_of(each.model or None) for each in s.origins])
         self._scratch = np.empty(len(self.t))
@@ -370,18 +421,13 @@ class _Part:
     def sums(self, quantity: int, length_ms: int, starts: Array, use_suspect: bool) -> Array:
         """What the windows of one quantity come to."""
         found = np.zeros(len(starts), SUMS)
-        add_up(
-            self.t,
-            self.x[quantity],
-            self.verdict[quantity],
-            RANK,
-            use_suspect,
-            length_ms,
-            starts,
-            self._scratch,
-            found,
-        )
+        self.add_up(quantity, length_ms, starts, use_suspect, found)
         return found
+
+    def add_up(self, quantity: int, length_ms: int, starts: Array, use_suspect: bool, rows: Array) -> None:
+        """Fills rows of SUMS with what the windows of one quantity come to."""
+        x, verdict = self.x[quantity], self.verdict[quantity]
+        add_up(self.t, x, verdict, RANK, use_suspect, length_ms, starts, self._scratch, rows)
 
     def expected(self, last: Array, length_ms: int) -> Array:
         """Readings expected in windows whose last reading is given; -1: there is none, and nothing is expected."""
@@ -419,13 +465,22 @@ class _Part:
             known: of these, which had been closed before.
             which: the readings that ``start`` is of.
         """
+        found = np.zeros(len(starts), np.int32)
+        if not known.any():
+            return found
         told = np.unique(start[(self.mark[which] & TOLD) != 0])
         again = known & np.isin(starts, told)
-        found = np.zeros(len(starts), np.int32)
         for place in np.flatnonzero(again).tolist():
             name = int(starts[place]) // FIVE_MIN_MS * (AIR_WINDOW + 1) + number
             found[place] = self._series.revisions[name] = self._series.revisions.get(name, 0) + 1
         return found
+
+
+def _is_bad(verdicts: Array) -> Array:
+    """Which are of readings that are suspect or failed."""
+    flags = verdicts & 15
+    found: Array = (flags == SUSPECT) | (flags == FAIL)
+    return found
 
 
 def _texts(s: Series) -> tuple[Array, Array, Array]:

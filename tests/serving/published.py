@@ -9,7 +9,7 @@ from typing import Any
 
 import pika
 
-from kappafleet.connections import RabbitMQConnection, rabbitmq_connection
+from kappafleet.connections import RabbitMQConnection, rabbitmq_parameters
 from kappafleet.streams import RESULTS, declare_results
 from serving.store import keyspace_of
 from tests.serving.tables import FIRST, JOB
@@ -20,7 +20,9 @@ class Publisher:
 
     def __init__(self) -> None:
         ports = {"amqp_port": int(os.environ["KF_TEST_RABBITMQ_AMQP_PORT"]), "stream_port": 0}
-        self._connection = rabbitmq_connection(RabbitMQConnection("127.0.0.1", **ports))
+        parameters = rabbitmq_parameters(RabbitMQConnection("127.0.0.1", **ports))
+        parameters.heartbeat = 0  # a test may do something else for long
+        self._connection = pika.BlockingConnection(parameters)
         declare_results(self._connection)
         self._channel = self._connection.channel()
         self._us = time.time_ns() // 1000
@@ -46,7 +48,7 @@ class Publisher:
             "type": "harsh_brake",
             "vehicle_id": "van-7",
         }
-        self.change("driver_event", fleet, driver, **values, fleet_id=fleet, **row)
+        self.change("driver_event", fleet, driver, **(values | row), fleet_id=fleet)
 
     def close(self) -> None:
         self._connection.close()
