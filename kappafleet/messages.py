@@ -13,15 +13,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from kappafleet.errors import UserError
-from kappafleet.streams import ASSIGNMENTS, OBSERVATIONS, ROAD_LIMITS, TELEMETRY
+from kappafleet.streams import ASSIGNMENTS, OBSERVATIONS, ROAD_LIMITS, STATIONS, TELEMETRY
 
 _ID_FIELDS = {
     TELEMETRY: "vehicle_id",
     OBSERVATIONS: "sensor_id",
     ASSIGNMENTS: "vehicle_id",
     ROAD_LIMITS: "cell",
+    STATIONS: "station_id",
 }
-_EXCHANGES = {"observation/1": OBSERVATIONS, "assignment/1": ASSIGNMENTS, "road_limit/1": ROAD_LIMITS}
+_EXCHANGES = {
+    "observation/1": OBSERVATIONS,
+    "assignment/1": ASSIGNMENTS,
+    "road_limit/1": ROAD_LIMITS,
+    "station/1": STATIONS,
+}
 
 _MAX_SHORT_STRING = 255
 """Bytes of an AMQP short string: routing keys and message ids."""
@@ -108,7 +114,7 @@ def message(body: bytes, exchange: str | None = None, id_field: str | None = Non
     Args:
         body: one line.
         exchange: where to send it; None: where its schema belongs (`observations` for observation/1, `assignments`
-        for assignment/1, `road_limits` for road_limit/1, else `telemetry`).
+        for assignment/1, `road_limits` for road_limit/1, `stations` for station/1, else `telemetry`).
         id_field: which field is the key; None: that of its schema.
     """
     value = parsed(body)

@@ -30,11 +30,12 @@ OBSERVATIONS = "observations"
 ASSIGNMENTS = "assignments"
 RESULTS = EXCHANGE
 ROAD_LIMITS = "road_limits"
+STATIONS = "stations"
 
 CONSISTENT_HASH = "x-consistent-hash"
 MODULUS_HASH = "x-modulus-hash"
 
-REFERENCES = frozenset({ROAD_LIMITS})
+REFERENCES = frozenset({ROAD_LIMITS, STATIONS})
 """Exchanges of reference data: rows hold until others take their place, however old they are."""
 
 _PLUGINS = {CONSISTENT_HASH: "rabbitmq_consistent_hash_exchange", MODULUS_HASH: "rabbitmq_sharding"}

@@ -333,7 +333,7 @@ class SensorWindows:
         for row in found:
             station = self._stations.at(row["station"].decode(), int(row["start"]))
             if station is not None:
-                for name, text in zip(station._fields[1:], station[1:], strict=True):
+                for name, text in zip(station._fields, station, strict=True):
                     row[name] = text.encode()
 
     def _air(
