@@ -168,7 +168,7 @@ def test_a_sensor_that_is_far_from_the_median_of_the_others_disagrees():
     for sensor, mean in (("a", 10.0), ("b", 12.0), ("c", 11.0), ("d", 40.0)):
         assert fold(means, Mean(T0, 1, 24, 24, mean, sensor))
     assert not fold(means, Mean(T0, 1, 24, 24, 99.0, "a")), "a row that was sent twice"
-    found = {each.columns["sensor_id"]: each.columns for each in rows(means, Settings.load().neighbours, 0)}
+    found = {each.columns["sensor_id"]: each.columns for each in rows(means, Settings.load().neighbours)}
     assert [(s, found[s]["neighbours_median"], found[s]["disagrees"]) for s in "abcd"] == [
         ("a", 12.0, False),
         ("b", 11.0, False),
