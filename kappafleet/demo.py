@@ -33,7 +33,10 @@ HISTORY = [
     "results.enabled=true",
 ]
 # The trips know no speed limits: 65 mph stands for all of them.
-PARAMETERS = {JOB: [*HISTORY, "speeding.limit_kmh=104.6"], SENSOR_JOB: HISTORY}
+PARAMETERS = {
+    JOB: [*HISTORY, "speeding.limit_kmh=104.6"],
+    SENSOR_JOB: [*HISTORY, "stations.enabled=true"],
+}
 RESTART_S = 60
 WAIT_S = 180
 POLL_S = 0.5
@@ -94,6 +97,13 @@ def sensor_folder() -> Path:
     return places.project_root() / "data" / "sensors"
 
 
+def publish_stations() -> None:
+    """Publishes what is known of the stations: before the readings, so that all of them meet it."""
+    from kappafleet.publishing import Run, publish
+
+    publish(Run(places.project_root() / "data" / "stations"))
+
+
 def publish_readings(path: Path) -> Published:
     """Publishes the bundled readings, moved so that each sensor's last one is now; ``fleets`` are the sensors."""
     from kappafleet.publishing import Run, publish
@@ -152,12 +162,14 @@ def sensors_table(rows: Iterable[Any]) -> Table:
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.title, table.title_justify = "Sensors' last closed hour, from sensor_hour and air_quality", "left"
-    for name in ("sensor", "hour, UTC", "what"):
+    for name in ("sensor", "place", "UTC", "what"):
         table.add_column(name, no_wrap=True)
     for name in ("mean", "max", "complete"):
         table.add_column(name, justify="right", no_wrap=True)
+    known: dict[str, str] = {}  # rows of air_quality do not say it, and follow those of sensor_hour
     for row in rows:
-        who = (row.sensor_id, f"{row.hour_start:%d %H:%M}")
+        place = known.setdefault(row.sensor_id, getattr(row, "place", None) or "")
+        who = (row.sensor_id, place, f"{row.hour_start:%d %H:%M}")
         if hasattr(row, "standard"):
             value = "" if row.index_value is None else str(row.index_value)
             table.add_row(*who, f"{row.scope or 'no index'} {row.standard}", value, "", row.category or "")

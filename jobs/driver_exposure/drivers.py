@@ -11,12 +11,18 @@ from jobs.driver_exposure.records import AIR, HARSH_TYPES, HOUR_MS, Air, Harsh, 
 
 EXPOSURE, WEATHER = "driver_exposure", "event_weather"
 MILLIONTHS = 1_000_000
+WAY_STEP = 1 << 24
+"""By so much a row's write time grows with each version of a minute or an event: more than the air of its cells adds.
+
+Whose air counts depends on where the minutes are, so minutes come first; of the same minutes the newer air wins.
+"""
+
 PM2_5 = AIR.index("pm2_5")
 Columns = dict[str, Any]
 
 
 class Write(NamedTuple):
-    """One row, without the driver, ``params_hash`` and ``updated_at``; None erases, if it is a correction."""
+    """One row, without the driver, ``params_hash`` and ``updated_at``; None erases."""
 
     table: str
     write_us: int
@@ -31,14 +37,14 @@ class DriverHour:
         ways: by vehicle and start of the minute.
         events: by start, type and vehicle.
         air: by cell; of every cell that was told, whether it is still one of a minute or not.
-        told: what was last written of each row: its content, and how often; by table and key.
+        told: what was last written of each row: its content, how often it changed, the write time; by table and key.
         dirty: something changed since.
     """
 
     ways: dict[tuple[str, int], Way] = field(default_factory=dict)
     events: dict[tuple[int, int, str], Harsh] = field(default_factory=dict)
     air: dict[str, Air] = field(default_factory=dict)
-    told: dict[tuple[Any, ...], tuple[Columns, int]] = field(default_factory=dict)
+    told: dict[tuple[Any, ...], tuple[Columns, int, int]] = field(default_factory=dict)
     dirty: bool = False
 
 
@@ -63,9 +69,10 @@ class Drivers:
 
     def close(self, key: str, content: DriverHour, hour: int) -> Iterator[Write]:
         """Writes what is new, and what changed as the next revision."""
-        air_version = sum(each.version for each in content.air.values())
-        version = air_version + sum(each.version for each in content.ways.values())
-        version += sum(each.version for each in content.events.values())
+        driven = sum(each.version for each in content.ways.values())
+        driven += sum(each.version for each in content.events.values())
+        cells = {each.cell for each in content.ways.values() if each.road_ms > 0}
+        version = driven * WAY_STEP + sum(_air_version(content, cell) for cell in cells)
         columns = exposure(content, hour)
         told = content.told.get((EXPOSURE,))
         if columns["minutes"] or columns["harsh_events"] or told:
@@ -74,7 +81,8 @@ class Drivers:
             yield from _write(content, (EXPOSURE,), (hour + HOUR_MS) * 1000 + version, columns)
         for name, event in sorted(content.events.items()):
             if event.void is None or (WEATHER, *name) in content.told:
-                write_us = event.start * 1000 + event.version + air_version
+                version = event.version * WAY_STEP + _air_version(content, event.cell)
+                write_us = event.start * 1000 + version
                 yield from _write(content, (WEATHER, *name), write_us, weather(content, event, hour))
 
 
@@ -86,12 +94,23 @@ def _newer(known: dict[Any, Any], name: Any, record: Any) -> bool:
 
 
 def _write(content: DriverHour, name: tuple[Any, ...], write_us: int, columns: Columns) -> Iterator[Write]:
-    """The row, unless it says what it said before."""
-    before, times = content.told.get(name, (None, 0))
-    if before == columns:
+    """The row, unless it was written like that.
+
+    If only the write time is another it is written again, as the same revision: what was written before a crash, of
+    other minutes or air, may lie between the two.
+    """
+    before, changes, *at = content.told.get(name, (None, 0))  # an older state has no write time
+    if before != columns:
+        changes += 1
+    elif at and at[0] >= write_us:
         return
-    content.told[name] = columns, times + 1
-    yield Write(name[0], write_us, {**columns, "final": True, "revision": times})
+    content.told[name] = columns, changes, write_us
+    yield Write(name[0], write_us, {**columns, "final": True, "revision": changes - 1})
+
+
+def _air_version(content: DriverHour, cell: str) -> int:
+    air = content.air.get(cell)
+    return 0 if air is None else air.version
 
 
 def exposure(content: DriverHour, hour: int) -> Columns:

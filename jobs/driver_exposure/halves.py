@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from connectors.columnar_runtime import Batch, Result, TimerBatch
 from jobs.driver_exposure.layout import EVENT, HOUR_ROW, MINUTE, NO_INTEGER, WAY_ROW
-from jobs.driver_exposure.records import HARSH_TYPES, HOUR_MS, MINUTE_MS, QUANTITIES
+from jobs.driver_exposure.records import HARSH_TYPES, MINUTE_MS, QUANTITIES
 from jobs.driver_stats.layout import EVENT_TYPES
 from jobs.driver_stats.vehicle_operator import VehicleOperator
 from jobs.sensor_windows.derived import NAMES
 from jobs.sensor_windows.places import geohash
 from jobs.sensor_windows.sensor_operator import SensorOperator
-from jobs.sensor_windows.windows import FINAL_US
 
 Array = NDArray[Any]
 WAYS, HOURS = "way", "hour"
@@ -140,5 +139,5 @@ class SensorHours:
         # Of a model whose interval is not known nothing is known to be missing.
         too_few = _NEEDS_MOST[rows["quantity"]] & (hours["completeness"] < self._min_completeness)
         rows["mean"] = np.where(too_few, np.nan, hours["mean"])
-        rows["version"] = hours["write_us"] - 1000 * (hours["start"] + HOUR_MS) - FINAL_US
+        rows["version"] = hours["version"]
         return replace(result, outputs={HOURS: (keys, rows)})

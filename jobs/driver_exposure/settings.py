@@ -81,6 +81,10 @@ class Settings(Parameters):
                     f"--set driver_stats.{name}.enabled=true: driver_exposure reads no {name}"
                 )
         sensors = Sensors.load([*halves[SENSORS], *shared])
+        if sensors.stations.enabled:
+            raise ParameterError(
+                "--set sensor_windows.stations.enabled=true: driver_exposure reads no stations"
+            )
         return cls(**parameters.model_dump(), vehicles=vehicles, sensors=sensors)
 
     @property

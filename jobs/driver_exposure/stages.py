@@ -113,7 +113,7 @@ class DriverStage(Stage):
             assert isinstance(write, Write)
             values = row_of(key, write, self._params_hash)
             values["updated_at"] = now_ms
-            erase = [write.columns["revision"] > 0] * len(values)
+            erase = [True] * len(values)  # what is null now may have been written before a crash
             yield self._encoders[write.table].encode(write.write_us, list(values.values()), erase)
 
 

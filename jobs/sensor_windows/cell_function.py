@@ -9,13 +9,12 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 
 from jobs.sensor_windows.group_function import HourGroups
-from jobs.sensor_windows.groups import HOUR_MS, Parts, Write
+from jobs.sensor_windows.groups import Parts, Write
 from jobs.sensor_windows.layout import WINDOW_ROW
 from jobs.sensor_windows.neighbours import Mean, rows
 from jobs.sensor_windows.outputs import KEY_PREFIX
 from jobs.sensor_windows.quantities import QUANTITIES
 from jobs.sensor_windows.settings import Settings
-from jobs.sensor_windows.windows import FINAL_US
 
 CELL_TYPE = Types.TUPLE([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 
@@ -35,12 +34,11 @@ class ByCell(KeyedProcessFunction):  # type: ignore[misc]
         if not row["final"] or not row["geohash"] or row["quantity"] >= len(QUANTITIES):
             return
         start = int(row["start"])
-        changes = int(row["write_us"]) - (start + HOUR_MS) * 1000 - FINAL_US
         mean = Mean(
             start,
             int(row["quantity"]),
             int(row["n_samples"]),
-            changes,
+            int(row["version"]),
             float(row["mean"]),
             key.removeprefix(KEY_PREFIX),
         )
@@ -62,4 +60,4 @@ class CellHours(HourGroups):
 
     def rows(self, parts: Parts[Mean], revision: int, shown: int) -> Iterator[Write]:
         """Each sensor beside its neighbours."""
-        return rows(parts, self._rules, revision)
+        return rows(parts, self._rules)

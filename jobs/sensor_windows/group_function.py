@@ -30,6 +30,7 @@ class HourGroups(KeyedProcessFunction):  # type: ignore[misc]
 
     def __init__(self, settings: Settings, params_hash: str) -> None:
         self._params_hash = params_hash
+        self._group, self._span = table(JOB, self.table_name).partition_key
         keep_ms = settings.keep_ms()
         self._keep_ms = None if keep_ms is None else keep_ms + HOUR_MS
 
@@ -48,7 +49,6 @@ class HourGroups(KeyedProcessFunction):  # type: ignore[misc]
             for name in ("hours", "changed")
         )
         spec = table(JOB, self.table_name)
-        self._group, self._span = spec.partition_key
         self._columns = [column.name for column in spec.columns]
         self._encoder = FrameEncoder(spec)
 
@@ -81,7 +81,7 @@ class HourGroups(KeyedProcessFunction):  # type: ignore[misc]
                 count = 0
                 for write in self.rows(parts, written, shown):
                     count += 1
-                    yield self._frame(group, start, write, written)
+                    yield self.encoded(group, start, write, written)
                 self._hours.put(start, (written + 1, max(shown, count), parts))
                 self._changed.remove(start)
         if self._keep_ms is not None:
@@ -89,9 +89,16 @@ class HourGroups(KeyedProcessFunction):  # type: ignore[misc]
             if old % HOUR_MS == 0:
                 self._hours.remove(old)
 
-    def _frame(self, group: str, start_ms: int, write: Write, revision: int) -> bytes:
+    def encoded(self, group: str, start_ms: int, write: Write, revision: int) -> bytes:
+        """A row as a frame."""
+        values = self.values(group, start_ms, write, revision)
+        erase = [True] * len(self._columns)  # what is null now may have been written before a crash
+        return self._encoder.encode(write.write_us, [values.get(name) for name in self._columns], erase)
+
+    def values(self, group: str, start_ms: int, write: Write, revision: int) -> dict[str, Value]:
+        """The columns of a row; those that are not there are null."""
         day = str(np.datetime64(start_ms, "ms"))[:10]
-        values: dict[str, Value] = {
+        return {
             **write.columns,
             self._group: group,
             self._span: day if self._span == "day" else day[:7],
@@ -101,5 +108,3 @@ class HourGroups(KeyedProcessFunction):  # type: ignore[misc]
             "revision": revision,
             "updated_at": time.time_ns() // 1_000_000,
         }
-        erase = [revision > 0] * len(self._columns)
-        return self._encoder.encode(write.write_us, [values.get(name) for name in self._columns], erase)

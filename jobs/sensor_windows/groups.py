@@ -1,6 +1,8 @@
 """Closed hours of several sensors that belong together, those of a cell or of a station. Pure Python.
 
 An hour of a sensor and quantity comes again with each correction; of those that came, the one with most in it counts.
+The write time of a row is the sum of what its parts hold. A job that reads the log again from its checkpoint may write
+fewer and other rows than it did before, but its last one has all parts complete: no row written before has more.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ class Part(Protocol):
 
     @property
     def changes(self) -> int:
-        """Grows with what the hour contains."""
+        """Grows with what the hour contains, and depends on nothing else: ``Series.hour_version``."""
 
     @property
     def sensor_id(self) -> str:

@@ -11,16 +11,18 @@ import json
 import sys
 
 from pyflink.common import Types
-from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
 
 from connectors.columnar import ColumnarSpec, Limits, columnar
 from connectors.ends import LogSource, RowSink
 from connectors.keyed import keyed
+from connectors.reference_inputs import reference_inputs
 from jobs.sensor_windows.cell_function import CELL_TYPE, ByCell, CellHours
 from jobs.sensor_windows.inputs import SCHEMA, message_spec
 from jobs.sensor_windows.outputs import HOURS, JOB, STATION_HOURS, outputs
 from jobs.sensor_windows.settings import Settings
 from jobs.sensor_windows.station_function import StationHours
+from jobs.sensor_windows.stations import references_of
 from schemas.messages import message
 from schemas.tables import table, tables, to_json
 
@@ -42,20 +44,30 @@ def sensor_operator(settings: Settings, live: bool) -> ColumnarSpec:
     )
 
 
+def exchanges_beside(settings: Settings) -> tuple[str, ...]:
+    """What else than EXCHANGE is read from RabbitMQ."""
+    return tuple(each.name for each in references_of(settings))
+
+
 def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, settings: Settings) -> None:
     """Adds the whole job to ``env``: the same operators under the same uids, whatever its ends."""
-    records = source.records(
-        env,
-        id_field=message(SCHEMA).id_field,
-        delay_ms=round(settings.watermark.delay_s * 1000),
-        idle_ms=round(settings.watermark.idle_s * 1000),
-        max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
-    )
+
+    def records_of(of: LogSource) -> DataStream:
+        return of.records(
+            env,
+            id_field=message(SCHEMA).id_field,
+            delay_ms=round(settings.watermark.delay_s * 1000),
+            idle_ms=round(settings.watermark.idle_s * 1000),
+            max_ahead_ms=round(settings.clock.max_ahead_s * 1000),
+        )
+
+    records, references = reference_inputs(source, records_of(source), records_of, references_of(settings))
     sensors = columnar(
         records,
         sensor_operator(settings, source.live),
         uid="sensors",
         name="sensors: windows, indices, flags",
+        references=references,
     )
     by_cell = (
         keyed(sensors.streams[HOURS])

@@ -35,7 +35,8 @@ WINDOW_ROW = np.dtype(
         ("final", "i1"),
         ("revision", "<i4"),
         ("nulls", "i1"),
-        # of the streams to the neighbours and to the station
+        # of the streams to the neighbours and to the station; version: of hours alone
+        ("version", "<i8"),
         ("no_key", "S1"),
         ("event_ms", "<i8"),
         ("sensor", "S64"),

@@ -44,8 +44,8 @@ class Mean(NamedTuple):
         return cls(start, quantity, n_samples, changes, mean, data[_MEAN.size :].decode())
 
 
-def rows(means: Parts[Mean], rules: Neighbours, revision: int) -> Iterator[Write]:
-    """The rows of one cell and hour."""
+def rows(means: Parts[Mean], rules: Neighbours) -> Iterator[Write]:
+    """The rows of one cell and hour; of a sensor without a mean, too: an earlier one may stand there."""
     by_quantity: dict[int, list[Mean]] = {}
     for mean in means.values():
         by_quantity.setdefault(mean.quantity, []).append(mean)
@@ -53,8 +53,6 @@ def rows(means: Parts[Mean], rules: Neighbours, revision: int) -> Iterator[Write
         changes = sum(each.changes for each in all_of)
         present = [each for each in all_of if each.mean == each.mean]
         for own in all_of:
-            if own.mean != own.mean and not revision:
-                continue
             others = [each.mean for each in present if each is not own]
             told = own.mean == own.mean and len(others) >= rules.min_count
             middle = median(others) if told else None

@@ -20,7 +20,7 @@ from conf.air_quality import Epa
 from connectors.in_memory import Decoded
 from connectors.message_decoder import KeyScan, MessageDecoder, Reject
 from connectors.rows_in_memory import Row, day, timestamp
-from jobs.log_lines import Line, log_lines, reject_row
+from jobs.log_lines import Line, ReferenceLines, log_lines, reject_row
 from jobs.sensor_windows.air_quality import PM, STANDARDS, category_of, index_of, nowcast, standard
 from jobs.sensor_windows.cleansing import (
     FAIL,
@@ -41,9 +41,9 @@ from jobs.sensor_windows.inputs import message_spec
 from jobs.sensor_windows.oracle_groups import cells, contexts
 from jobs.sensor_windows.places import AREA, Stations, geohash
 from jobs.sensor_windows.quantities import QUANTITIES
-from jobs.sensor_windows.sensor_operator import stations_of
 from jobs.sensor_windows.series import Origin, counts_more, origin_order
 from jobs.sensor_windows.settings import Settings
+from jobs.sensor_windows.stations import references_of, stations_of
 from jobs.sensor_windows.units import in_unit_of_standard
 from jobs.sensor_windows.windows import DAY_MS, FIVE_MIN_MS, HOUR_MS, block_ms
 from schemas.tables import Table, tables
@@ -97,8 +97,9 @@ def tables_of(lines: Iterable[Line], settings: Settings, progress: Progress | No
         whole = _whole(by_name[name], row)
         found[name][tuple(whole[column] for column in by_name[name].primary_key)] = whole
 
-    sensors = _read(lines, settings, add, progress)
-    maker = _Maker(settings)
+    references = ReferenceLines(references_of(settings))
+    sensors = _read(lines, settings, references, add, progress)
+    maker = _Maker(settings, stations_of(references.tables))
     for done, (sensor_id, (values, origins)) in enumerate(sensors.items(), 1):
         for name, row in maker.rows(sensor_id, values, origins):
             add(name, row)
@@ -116,7 +117,11 @@ Sensor: TypeAlias = tuple[Values, dict[int, Origin]]
 
 
 def _read(
-    lines: Iterable[Line], settings: Settings, add: Add, progress: Progress | None
+    lines: Iterable[Line],
+    settings: Settings,
+    references: ReferenceLines,
+    add: Add,
+    progress: Progress | None,
 ) -> dict[str, Sensor]:
     spec = message_spec(settings)
     decoder, scan = MessageDecoder(spec), KeyScan(spec.id_field)
@@ -124,6 +129,8 @@ def _read(
     for count, line in enumerate(lines, 1):
         if progress and count % 1000 == 0:
             progress("messages", count, None)
+        if references.take(line, lambda row: add("reject", row)):
+            continue
         try:
             message = decoder.decode(line.body, scan.key(line.body), offset=line.number)
         except Reject as refused:
@@ -159,11 +166,11 @@ def _take(message: Decoded, values: Values, origins: dict[int, Origin]) -> None:
 class _Maker:
     """Makes the rows of one sensor after the other."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stations: Stations) -> None:
         self._settings = settings
         self._rules: Rules = compiled_rules(settings.rules)
         self._block_ms = block_ms(settings.rules)
-        self._stations: Stations = stations_of(settings)
+        self._stations = stations
         self._flags = (GOOD, 2, SUSPECT) if settings.window.use == "good_and_suspect" else (GOOD, 2)
         self._common = {"params_hash": settings.params_hash, "final": True, "revision": 0}
 
@@ -303,9 +310,7 @@ class _Maker:
             **self._common,
         }
         if station is not None:
-            row |= {
-                column: text or None for column, text in zip(station._fields[1:], station[1:], strict=True)
-            }
+            row |= {column: text or None for column, text in zip(station._fields, station, strict=True)}
         if used:
             row |= {
                 "mean": _mean(used),

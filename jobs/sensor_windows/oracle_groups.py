@@ -25,12 +25,13 @@ def cells(hours: Iterable[Row], settings: Settings) -> Iterator[Row]:
     rules = settings.neighbours
     groups: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in hours:
-        if row["geohash"] and row["mean"] is not None and row["quantity"] in QUANTITIES:
+        if row["geohash"] and row["quantity"] in QUANTITIES:
             groups[row["geohash"][: rules.cell], row["hour_start"], row["quantity"]].append(row)
     for (cell, start, quantity), rows in groups.items():
         for row in rows:
-            others = [each["mean"] for each in rows if each is not row]
-            middle = median(others) if len(others) >= rules.min_count else None
+            others = [each["mean"] for each in rows if each is not row and each["mean"] is not None]
+            is_told = row["mean"] is not None and len(others) >= rules.min_count
+            middle = median(others) if is_told else None
             distance = None if middle is None else abs(row["mean"] - middle)
             yield {
                 "cell": cell,

@@ -1,14 +1,10 @@
-"""Where sensors stand: geohashes, and what is known of a station from a day on. Pure Python."""
+"""Where sensors stand: geohashes, and what may be known of a station. Pure Python."""
 
 from __future__ import annotations
 
-import json
 import math
-from bisect import bisect_right
-from collections.abc import Iterable
-from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 AREA = 4
 """Characters of the geohash that are an area of the map, about 39 by 20 km."""
@@ -16,7 +12,6 @@ AREA = 4
 NO_AREA = b"none"
 PRECISION = 9
 _DIGITS = "0123456789bcdefghjkmnpqrstuvwxyz"
-_MOST_BYTES = 64
 
 
 @lru_cache(maxsize=65536)
@@ -42,9 +37,8 @@ def is_south(of: str) -> bool:
 
 
 class Station(NamedTuple):
-    """What is known of a station from a time on; empty where it is not."""
+    """What is known of a station; empty where it is not."""
 
-    valid_from_ms: int
     place: str
     region: str
     country: str
@@ -52,43 +46,8 @@ class Station(NamedTuple):
     operator: str
 
 
-class Stations:
-    """Metadata of stations, effective-dated: of each time the newest that was valid then."""
-
-    def __init__(self, lines: Iterable[str | bytes] = ()) -> None:
-        """Takes JSON lines: station_id, valid_from (ISO 8601), place, region, country, surroundings, operator.
-
-        Raises:
-            ValueError: a line is none; the text says which.
-        """
-        self._stations: dict[str, list[Station]] = {}
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                station_id, station = _station(line, number)
-                self._stations.setdefault(station_id, []).append(station)
-        for known in self._stations.values():
-            known.sort()
-        self._froms = {name: [each.valid_from_ms for each in known] for name, known in self._stations.items()}
-
-    def __bool__(self) -> bool:
-        return bool(self._stations)
+class Stations(Protocol):
+    """What is known of stations; false where that is nothing."""
 
     def at(self, station_id: str, time_ms: int) -> Station | None:
-        """What was valid at a time; None: nothing is known."""
-        froms = self._froms.get(station_id)
-        place = bisect_right(froms, time_ms) if froms else 0
-        return self._stations[station_id][place - 1] if place else None
-
-
-def _station(line: str | bytes, number: int) -> tuple[str, Station]:
-    try:
-        given = json.loads(line)
-        valid_from = datetime.fromisoformat(given["valid_from"])
-        if valid_from.tzinfo is None:
-            raise ValueError("valid_from needs a zone, such as Z")
-        texts = [str(given.get(name) or "") for name in Station._fields[1:]]
-        if any(len(text.encode()) > _MOST_BYTES for text in texts):
-            raise ValueError(f"a text has more than {_MOST_BYTES} bytes")
-        return str(given["station_id"]), Station(round(valid_from.timestamp() * 1000), *texts)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"station metadata, line {number}: {error}") from None
+        """What holds at a time; None: nothing is known."""

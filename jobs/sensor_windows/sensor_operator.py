@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from connectors.columnar_runtime import NO_TIMER, Batch, KeyStore, Result, Rows, Tails, TimerBatch
+from connectors.reference import ReferenceTable
 from jobs.sensor_windows import kernel
 from jobs.sensor_windows.kernel import NEVER
 from jobs.sensor_windows.layout import LIVE_ROW, ROWS
@@ -22,6 +22,7 @@ from jobs.sensor_windows.places import AREA, NO_AREA, Stations, geohash
 from jobs.sensor_windows.quantities import QUANTITIES
 from jobs.sensor_windows.series import WORDS, Origin, Series, appended, unpacked
 from jobs.sensor_windows.settings import Settings
+from jobs.sensor_windows.stations import references_of, stations_of
 from jobs.sensor_windows.windows import DAY_MS, HOUR_MS, Air, SensorWindows
 from jobs.sensor_windows.windows import Rows as MadeRows
 
@@ -32,27 +33,14 @@ SPILL_LEAST, SPILL_MOST, SPILL_SHARE = 48, 256, 16
 """A tail of so many readings, or of a share of those stored, joins the store before a window closes."""
 
 
-def stations_of(settings: Settings) -> Stations:
-    """The metadata of stations that the settings name.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: a line of it is none.
-    """
-    if not settings.stations:
-        return Stations()
-    with Path(settings.stations).open("rb") as lines:
-        return Stations(lines)
-
-
-def sensor_windows(settings: Settings, live: bool) -> SensorWindows:
+def sensor_windows(settings: Settings, live: bool, stations: Stations) -> SensorWindows:
     """What makes the rows."""
     return SensorWindows(
         settings.rules,
         use_suspect=settings.window.use == "good_and_suspect",
         min_completeness=settings.index.min_completeness,
         standard=settings.index.standard,
-        stations=stations_of(settings),
+        stations=stations,
         open_too=live,
     )
 
@@ -73,7 +61,8 @@ class SensorOperator:
         settings = Settings.model_validate(given["settings"])
         self._live = bool(given["live"])
         self._live_ms = round(settings.live.interval_s * 1000)
-        self._windows = sensor_windows(settings, self._live)
+        self.references = {each.name: ReferenceTable(each) for each in references_of(settings)}
+        self._windows = sensor_windows(settings, self._live, stations_of(self.references))
         keep_ms = settings.keep_ms()
         self._keep_ms = None if keep_ms is None else keep_ms + HISTORY_MS
 

@@ -29,6 +29,14 @@ WORDS = 2 + COUNT
 TOLD, CHANGED = 1, 2
 """Marks: tables have been written from this reading; it changed since."""
 
+VERSION_STEP = 1 << 8
+"""By so much a reading, or a value that takes the place of another, makes the version of its hour grow."""
+
+REPLACED, FLIPPED = 0, 1
+"""Counted of an hour: values that took the place of others; writings because of a verdict alone."""
+
+HOUR_MS = 3_600_000
+
 _HEADER = struct.Struct("<HHIII")
 _INT64 = struct.Struct("<q")
 _ABSENT_BITS = int(np.array(ABSENT).view(np.int64))
@@ -36,6 +44,11 @@ _VERSION = 1
 _REVISION = np.dtype([("window", "<i8"), ("revision", "<i4")])
 
 Array = NDArray[Any]
+
+
+def hour_name(hour_ms: int, kind: int) -> int:
+    """Under which name ``Series.revisions`` has REPLACED or FLIPPED of an hour."""
+    return -2 * (hour_ms // HOUR_MS) - 1 - kind
 
 
 class Origin(NamedTuple):
@@ -64,7 +77,8 @@ class Series:
         x: [Q, N] values, NaN: missing, ABSENT: not measured.
         verdict: [Q, N] the flag and the failed tests (<< 4) as cleansing judged last; 0: not judged.
         origins: what messages said of their readings.
-        revisions: how often a window was written again, by window number; one that is not here: never.
+        revisions: how often a window was written again, by window number; one that is not here: never. Below 0:
+            what else is counted of an hour (``hour_name``).
     """
 
     t: Array = field(default_factory=lambda: np.empty(0, np.int64))
@@ -128,6 +142,7 @@ class Series:
                 into = place - 1
             if self._merge(into, place):
                 self.mark[into] |= CHANGED
+                self.count(int(self.t[into]), REPLACED)
                 changed += 1
         self._select(keep)
         return changed
@@ -144,6 +159,23 @@ class Series:
             self.origin[into] = self.origin[place]
             changed = True
         return changed
+
+    def count(self, ms: int, kind: int) -> None:
+        """Counts one of a kind for the hour of a time."""
+        name = hour_name(ms, kind)
+        self.revisions[name] = self.revisions.get(name, 0) + 1
+
+    def hour_version(self, hour_ms: int, readings: int) -> int:
+        """A number that grows with what an hour holds, and depends on nothing else.
+
+        Args:
+            hour_ms: its start.
+            readings: how many are in it.
+        """
+        of = self.revisions.get
+        return (readings + of(hour_name(hour_ms, REPLACED), 0)) * VERSION_STEP + of(
+            hour_name(hour_ms, FLIPPED), 0
+        )
 
     def forget(self, before_ms: int) -> None:
         """Takes away the readings before a time, and the origins that no other has; the others get new numbers."""

@@ -38,6 +38,12 @@ class Neighbours(Frozen):
     disagree_min: NotNegative
 
 
+class Stations(Frozen):
+    """Whether station metadata is read."""
+
+    enabled: bool
+
+
 class Context(Frozen):
     """Which terms of which texts go with an hour; an empty ``index``: none."""
 
@@ -62,7 +68,7 @@ class Parameters(Frozen):
     clock: Clock
     index: Index
     neighbours: Neighbours
-    stations: str
+    stations: Stations
     context: Context
     live: Live
     message: Message

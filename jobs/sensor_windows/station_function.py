@@ -8,12 +8,11 @@ import numpy as np
 
 from jobs.sensor_windows.derived import NAMES
 from jobs.sensor_windows.group_function import HourGroups
-from jobs.sensor_windows.groups import HOUR_MS, Parts, Write
+from jobs.sensor_windows.groups import Parts, Write
 from jobs.sensor_windows.layout import WINDOW_ROW
 from jobs.sensor_windows.places import is_south
 from jobs.sensor_windows.settings import Settings
 from jobs.sensor_windows.station_context import TELLING, Condition, station_context
-from jobs.sensor_windows.windows import FINAL_US
 
 
 class StationHours(HourGroups):
@@ -30,12 +29,11 @@ class StationHours(HourGroups):
         (row,) = np.frombuffer(record[1], WINDOW_ROW)
         if not row["final"] or NAMES[row["quantity"]] not in TELLING:
             return None
-        start = int(row["start"])
         return Condition(
-            start,
+            int(row["start"]),
             int(row["quantity"]),
             int(row["n_samples"]),
-            int(row["write_us"]) - (start + HOUR_MS) * 1000 - FINAL_US,
+            int(row["version"]),
             float(row["mean"]),
             row["sensor"].decode(),
             is_south(row["geohash"].decode()),

@@ -30,7 +30,7 @@ from jobs.sensor_windows.derived import NAMES, derived
 from jobs.sensor_windows.layout import AIR_ROW, FLAG_ROW, WINDOW_ROW
 from jobs.sensor_windows.places import Stations, geohash
 from jobs.sensor_windows.quantities import QUANTITIES
-from jobs.sensor_windows.series import ABSENT, CHANGED, TOLD, Series
+from jobs.sensor_windows.series import ABSENT, CHANGED, FLIPPED, TOLD, Series
 from jobs.sensor_windows.sums import MILLIONTHS, RANK, SUMS, add_up
 
 FIVE_MIN_MS, HOUR_MS, DAY_MS = 300_000, 3_600_000, 86_400_000
@@ -153,13 +153,15 @@ class SensorWindows:
         if not len(s.t):
             return []
         changed = (s.mark & CHANGED) != 0
-        dirty = changed | self._judge(s, changed, key, changes, rows)
+        flipped = self._judge(s, changed, key, changes, rows)
+        dirty = changed | flipped
         first = int(np.argmax(dirty)) if dirty.any() else len(s.t)
         # Windows that closed since the last call have readings from the day of that call on.
         begin_ms = closed_before - closed_before % DAY_MS if closed_before > 0 else 0
         if first < len(s.t):
             begin_ms = min(begin_ms, int(s.t[first]) // DAY_MS * DAY_MS)
         begin = int(np.searchsorted(s.t, begin_ms))
+        self._count_flips(s, flipped & ~changed, closed_before)
         part = _Part(s, slice(begin, None), self._quality, dirty[begin:])
         for number, (table, length_ms) in enumerate(WINDOWS):
             self._windows(part, number, table, length_ms, key, changes, closed_before, watermark, rows)
@@ -202,6 +204,13 @@ class SensorWindows:
                 t = int(s.t[place])
                 found = min(found, t - t % length_ms + length_ms - 1)
         return found
+
+    @staticmethod
+    def _count_flips(s: Series, flipped: Array, closed_before: int) -> None:
+        """Counts the closed hours that will be written again though none of their readings changed."""
+        hours_of = np.unique(s.t[flipped] // HOUR_MS)
+        for hour in hours_of[(hours_of + 1) * HOUR_MS - 1 <= closed_before].tolist():
+            s.count(hour * HOUR_MS, FLIPPED)
 
     def _judge(self, s: Series, changed: Array, key: int, changes: int, rows: Rows) -> Array:
         """Judges again what may be judged otherwise now; returns which readings are."""
@@ -325,6 +334,8 @@ class SensorWindows:
         found["nulls"] = (found["revision"] > 0) | (sums["n_used"] == 0)
         found["qc_tests"] = _TESTS[sums["failed"]]
         part.describe(found, sums["last"], length_ms)
+        if length_ms == HOUR_MS:
+            part.versions(found)
         if self._stations:
             self._enrich(found)
         rows.add(table, found)
@@ -333,7 +344,7 @@ class SensorWindows:
         for row in found:
             station = self._stations.at(row["station"].decode(), int(row["start"]))
             if station is not None:
-                for name, text in zip(station._fields[1:], station[1:], strict=True):
+                for name, text in zip(station._fields, station, strict=True):
                     row[name] = text.encode()
 
     def _air(
@@ -452,6 +463,16 @@ class _Part:
         expected = self.expected(last, length_ms)
         rows["n_expected"] = expected
         rows["completeness"] = np.minimum(rows["n_used"] / np.maximum(expected, 1), 1.0)
+
+    def versions(self, rows: Array) -> None:
+        """The versions of hours, by all that is in them: what is derived depends on several quantities."""
+        starts, which = np.unique(rows["start"], return_inverse=True)
+        counts = np.searchsorted(self.t, starts + HOUR_MS) - np.searchsorted(self.t, starts)
+        found = [
+            self._series.hour_version(start, count)
+            for start, count in zip(starts.tolist(), counts.tolist(), strict=True)
+        ]
+        rows["version"] = np.array(found, np.int64)[which]
 
     def revisions(
         self, number: int, start: Array, starts: Array, known: Array, which: Array | slice = slice(None)

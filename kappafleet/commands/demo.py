@@ -42,6 +42,7 @@ def demo() -> None:
         for exchange in ("telemetry", "observations"):
             declare(connection, exchange, StreamSettings())
         declare_results(connection)
+    show.publish_stations()
     for job in (show.JOB, show.SENSOR_JOB):
         job_id = show.running_job(stack, job)
         if job_id:

@@ -194,7 +194,8 @@ def test_the_halves_are_overridden_under_their_names() -> None:
 @pytest.mark.parametrize(
     "override",
     ["cell=0", "cell=x", "driver_stats.nothing=1", "sensor_windows.window.allowed_lateness_s=5",
-     "driver_stats.assignments.enabled=true", "driver_stats.road_limits.enabled=true", "nothing=1"],
+     "driver_stats.assignments.enabled=true", "driver_stats.road_limits.enabled=true",
+     "sensor_windows.stations.enabled=true", "nothing=1"],
 )  # fmt: skip
 def test_what_is_refused_is_named(override: str) -> None:
     with pytest.raises(ParameterError, match=override.partition("=")[0].rpartition(".")[2]):

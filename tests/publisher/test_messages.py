@@ -29,6 +29,11 @@ def test_a_limit_of_a_road_goes_to_its_own_exchange_by_cell_and_has_no_time() ->
     assert message(body) == Message(body, "road_limits", "u33db8m", "", None, 0)
 
 
+def test_what_is_known_of_a_station_goes_to_its_own_exchange_by_station_and_has_no_time() -> None:
+    body = b'{"schema":"station/1","station_id":"x","place":"Torry","valid_from":5,"t":7}'
+    assert message(body) == Message(body, "stations", "x", "", None, 0)
+
+
 def test_a_missing_schema_means_telemetry_and_a_given_exchange_wins() -> None:
     body = b'{"vehicle_id":"v"}'
     assert message(body) == Message(body, "telemetry", "v")

@@ -54,10 +54,9 @@ def test_an_exchange_of_another_type_is_refused(broker: BlockingConnection, exch
         declare(broker, exchange, SETTINGS)
 
 
-def test_reference_data_is_in_one_stream_that_keeps_everything() -> None:
-    assert settings_of("road_limits", SETTINGS) == replace(
-        SETTINGS, partitions=1, max_age="", max_length_bytes=0
-    )
+@pytest.mark.parametrize("exchange", ["road_limits", "stations"])
+def test_reference_data_is_in_one_stream_that_keeps_everything(exchange: str) -> None:
+    assert settings_of(exchange, SETTINGS) == replace(SETTINGS, partitions=1, max_age="", max_length_bytes=0)
     assert settings_of("telemetry", SETTINGS) == SETTINGS
 
 

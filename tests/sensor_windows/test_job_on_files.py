@@ -10,10 +10,14 @@ import pytest
 
 from jobs.sensor_windows.oracle import oracle_tables
 from tests.driver_stats.jobs import FileJob, comparable, read_tables, run_jobs, write_lines
-from tests.sensor_windows.harness import sent
+from tests.sensor_windows.harness import T0, sent
 
 JOB = "sensor_windows"
-OVERRIDES = ["neighbours.min_count=2"]
+OVERRIDES = ["neighbours.min_count=2", "stations.enabled=true"]
+STATIONS = [
+    {"schema": "station/1", "station_id": "x", "valid_from": T0 - 1, "place": "Torry", "region": "Aberdeen"},
+    {"schema": "station/1", "station_id": "x", "valid_from": T0 + 12 * 3_600_000, "place": "Altens"},
+]
 
 BAD = [
     ("not_json", b"not json at all"),
@@ -22,6 +26,7 @@ BAD = [
     ("out_of_range", b'{"sensor_id":"s-1","lat":91,"samples":{"t":[1763683200000],"pm10":[1]}}'),
     ("wrong_schema", b'{"schema":"telemetry/1","sensor_id":"s-1","samples":{"t":[1763683200000]}}'),
     ("time_order", b'{"sensor_id":"s-1","samples":{"t":[1763683200001,1763683200000]}}'),
+    ("missing_field", b'{"schema":"station/1","valid_from":1,"place":"Torry"}'),
     ("unequal_lengths", b'{"sensor_id":"s-1","samples":{"t":[1763683200000],"pm10":[1,2]}}'),
 ]
 
@@ -42,7 +47,7 @@ def readings() -> list[dict[str, Any]]:
                     pm10=[999.9, *own[1:]],
                     lat=57.1,
                     lon=-2.1 - number / 1e5,
-                    **({"station_id": "high"} if number == 3 else {}),
+                    **({"station_id": "high"} if number == 3 else {"station_id": "x"} if number == 1 else {}),
                 )
             )
         found.append(
@@ -64,9 +69,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     messages = readings()
     bad = [body for _, body in BAD]
-    one = write_lines(folder / "one.jsonl", [*bad, *messages])
+    one = write_lines(folder / "one.jsonl", [*bad, *STATIONS, *messages])
     shuffled = random.Random(3).sample([*messages, *messages[::7]], len(messages) + len(messages[::7]))
-    other = write_lines(folder / "other.jsonl", shuffled)
+    other = write_lines(folder / "other.jsonl", [*shuffled, *reversed(STATIONS)])
     run_jobs(
         [
             FileJob(one, folder / "out-one", OVERRIDES, 1, JOB),
@@ -92,6 +97,12 @@ def test_the_tables_are_the_oracles(runs: Path) -> None:
         "pollutant:particulates,season:autumn,weather:damp,weather:fog",
     }
     assert all(row["final"] for row in found["sensor_hour"].values())
+    places = {
+        (row["place"], row["region"], row["hour_start"] < "2025-11-21T12")
+        for row in found["sensor_hour"].values()
+        if row["sensor_id"] == "s-1"
+    }
+    assert places == {("Torry", "Aberdeen", True), ("Altens", None, False)}
 
 
 def test_order_copies_batches_and_subtasks_do_not_matter(runs: Path) -> None:

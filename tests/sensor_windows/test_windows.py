@@ -9,7 +9,7 @@ import pytest
 from connectors.columnar_runtime import NO_TIMER
 from jobs.sensor_windows.groups import fold
 from jobs.sensor_windows.neighbours import Mean, rows
-from jobs.sensor_windows.places import Stations, geohash
+from jobs.sensor_windows.places import geohash
 from jobs.sensor_windows.settings import Settings
 from tests.sensor_windows.harness import T0, Harness, sent
 
@@ -139,22 +139,23 @@ def test_weather_has_a_dew_point():
     )
 
 
-def test_station_metadata_is_that_of_the_windows_start(tmp_path):
-    path = tmp_path / "stations.jsonl"
-    lines = [
-        {"station_id": "x", "valid_from": "2025-11-21T01:00:00Z", "place": "Altona", "region": "Hamburg"},
-        {"station_id": "x", "valid_from": "2020-01-01T00:00:00Z", "place": "Köln"},
-    ]
-    path.write_text("\n".join(map(json.dumps, lines)))
-    harness = Harness([f"stations={path}"])
-    harness.feed([sent([0, HOUR], pm10=[1, 2], station_id="x")])
+def station(valid_from_s, **known):
+    told = {"schema": "station/1", "station_id": "x", "valid_from": T0 + 1000 * valid_from_s, **known}
+    return json.dumps(told).encode()
+
+
+def test_station_metadata_is_what_held_at_the_windows_start():
+    harness = Harness(["stations.enabled=true"])
+    table = harness.keys._function.references["stations"]
+    table.put(station(HOUR, place="Altona", region="Hamburg"))
+    table.put(station(-HOUR, place="Köln"))
+    harness.feed([sent([0, HOUR, 2 * HOUR], pm10=[1, 2, 3], station_id="x")])
+    harness.advance(T0 + 2000 * HOUR)
+    table.put(station(2 * HOUR, surroundings="traffic"))
     harness.advance()
-    found = sorted(
-        (row["hour_start"], row["place"], row["region"]) for row in harness.tables()["sensor_hour"].values()
-    )
-    assert [each[1:] for each in found] == [("Köln", None), ("Altona", "Hamburg")]
-    with pytest.raises(ValueError, match="line 1: valid_from needs a zone"):
-        Stations(['{"station_id": "x", "valid_from": "2025-11-21"}'])
+    rows = sorted(harness.tables()["sensor_hour"].values(), key=lambda row: row["hour_start"])
+    found = [tuple(row[name] for name in ("place", "region", "surroundings")) for row in rows]
+    assert found == [("Köln", None, None), ("Altona", "Hamburg", None), (None, None, "traffic")]
 
 
 def test_geohashes_are_the_published_ones():
@@ -167,7 +168,7 @@ def test_a_sensor_that_is_far_from_the_median_of_the_others_disagrees():
     for sensor, mean in (("a", 10.0), ("b", 12.0), ("c", 11.0), ("d", 40.0)):
         assert fold(means, Mean(T0, 1, 24, 24, mean, sensor))
     assert not fold(means, Mean(T0, 1, 24, 24, 99.0, "a")), "a row that was sent twice"
-    found = {each.columns["sensor_id"]: each.columns for each in rows(means, Settings.load().neighbours, 0)}
+    found = {each.columns["sensor_id"]: each.columns for each in rows(means, Settings.load().neighbours)}
     assert [(s, found[s]["neighbours_median"], found[s]["disagrees"]) for s in "abcd"] == [
         ("a", 12.0, False),
         ("b", 11.0, False),
