@@ -56,7 +56,7 @@ def fill(session: Session, keyspace: str) -> None:
         [_value(column, driver, day) for column in columns]
         for driver, day in itertools.product(range(DRIVERS), range(DAYS))
     )
-    execute_concurrent_with_args(session, insert, rows, concurrency=100)
+    execute_concurrent_with_args(session, insert, rows, concurrency=20)
 
 
 def _value(column: Column, driver: int, day: int) -> Any:
