@@ -82,7 +82,7 @@ def _fill(session: Session) -> None:
     for minute in (0, 1):
         at = HOUR.replace(minute=minute)
         insert(session, "metric_window", **put, window_start=at, field="bpm", unit="1/min", count=60,
-               mean=120.0 + minute, p50=121.0, p99=150.0, marks="high" if minute else "", final=True, n_samples=60)  # fmt: skip
+               mean=120.0 + minute, p50=121.0, p99=150.0, marks="high", final=True, n_samples=60)  # fmt: skip
         insert(session, "metric_event", **put, window_start=at, threshold="high", field="bpm", severity="warning",
                aggregate="p50", value=121.0 + minute, above=120.0, unit="1/min",
                superseded_by=None if minute else HOUR)  # fmt: skip
