@@ -27,7 +27,7 @@ from kappafleet.stack.stack import SLOTS, TASKMANAGERS, Stack
 
 WIDTH = 150  # of the table in a log
 ON_FILES = ("engine", "keys")
-ON_SERVERS = ("publish", "sink", "drain", "live", "latency")
+ON_SERVERS = ("publish", "sink", "drain", "live", "latency", "serve")
 MODES = (*ON_FILES, *ON_SERVERS)
 
 
@@ -42,10 +42,12 @@ class Sizes:
     latency_s: float
     sink_rows: int
     publish_messages: int
+    ask_s: float
+    feed_s: float
 
 
-FULL = Sizes(2, 5_000_000, 1_000_000, 120, 60, 300_000, 300_000)
-QUICK = Sizes(1, 500_000, 200_000, 20, 20, 60_000, 50_000)
+FULL = Sizes(2, 5_000_000, 1_000_000, 120, 60, 300_000, 300_000, 20, 120)
+QUICK = Sizes(1, 500_000, 200_000, 20, 20, 60_000, 50_000, 5, 20)
 
 Result = tuple[list[Figure], dict[str, Any]]
 
@@ -106,7 +108,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--vehicles", type=int, nargs="+", help="keys: how many, multiples of 1,000")
     parser.add_argument("--messages", type=int, help="drain: the backlog")
     parser.add_argument("--rate", type=float, help="live: samples published a second")
-    parser.add_argument("--minutes", type=float, help="live: for how long")
+    parser.add_argument("--minutes", type=float, help="live, and the feed of serve: for how long")
+    parser.add_argument("--clients", type=int, default=500, help="serve: followers of the feed")
+    parser.add_argument(
+        "--updates", type=int, default=1000, help="serve: changed rows a second, over all fleets"
+    )
+    parser.add_argument("--fleets", type=int, default=20, help="serve: so many")
     parser.add_argument("--parallelism", type=int, default=2, help="of the job on servers (default 2)")
     parser.add_argument("--taskmanagers", type=int, default=TASKMANAGERS, help="on servers (default 1)")
     parser.add_argument("--slots", type=int, default=SLOTS, help="of each TaskManager (default 2)")
@@ -193,7 +200,8 @@ def measure_all(progress: Progress, given: argparse.Namespace) -> tuple[dict[str
 def _on_servers(
     mode: str, servers: Stack, progress: Progress, sizes: Sizes, given: argparse.Namespace
 ) -> Callable[[], Result]:
-    from bench import drain, latency, live, publish, sink
+    from bench import drain, latency, live, publish, serve, sink
+    from bench.feed import Load
 
     options = JobOptions(given.parallelism, tuple(given.overrides))
     if mode == "publish":
@@ -205,6 +213,10 @@ def _on_servers(
         return lambda: (drain.run(servers, progress, messages, options), {})
     if mode == "latency":
         return lambda: (latency.run(servers, progress, sizes.latency_s, options), {})
+    if mode == "serve":
+        seconds = given.minutes * 60 if given.minutes else sizes.feed_s
+        load = Load(given.clients, updates=given.updates, fleets=given.fleets, seconds=seconds)
+        return lambda: serve.run(servers, progress, sizes.ask_s, load)
 
     def run_live() -> Result:
         rate = given.rate or sizes.live_samples_per_s

@@ -1,193 +1,337 @@
-"""What the live feed takes: followers over WebSocket while rows change, against the servers of the environment.
+"""What the live feed takes: followers over WebSocket while rows change, and some that never read.
 
-    python -m bench.feed --clients 500 --updates 1000 --fleets 20 --seconds 60
-
-Starts `kappafleet serve`, publishes changes of vehicle_live to the exchange `results` as a job does, spread over the
-fleets, and follows each fleet with its share of the clients, in one process of their own. A row says when it was
-published: the latency is from there to the client that has parsed it. Of a row that changes twice within a tick a
-client gets the newest values, so it may get less than was published. CPU is the server's share of one core.
+Rows of vehicle_live are published to the exchange `results` as a job does, at an even pace over all fleets; each fleet
+has its share of the followers, which are one process of their own, and the publisher another. A row says when it was
+published: a latency is from there to the follower that has parsed it. Of a row that changes twice within a tick a
+follower gets the newest values, so it may get fewer changes than were published; in the end it must have the last one
+of each row, or the run is no result. Nothing is timed ahead: publishing begins when all follow a feed that is live.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import multiprocessing
-import os
-import subprocess
-import sys
+import statistics
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
 
 import orjson
 import pika
 import psutil
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
-from connectors.cassandra_client import active_version
-from connectors.cassandra_client import connect as cassandra
-from kappafleet.connections import CassandraConnection, rabbitmq_connection
+from bench.outputs import Different
+from kappafleet.connections import rabbitmq_connection
 from kappafleet.streams import RESULTS, declare_results
+from serving.store import keyspace_of
 
 JOB = "driver_stats"
-START_LIMIT_S = 120
+AT_ONCE = 20
+READY_LIMIT_S = 300.0
+MOST_MS = 60_000
+MINUTE_S = 60.0
+LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to try."""
+    """What to try.
 
-    clients: int
-    updates: int
-    fleets: int
-    vehicles: int
+    Attributes:
+        clients: followers that read.
+        slow: followers that never read after their snapshot; they come back when the server has closed them.
+        updates: changes a second, over all fleets.
+        fleets: so many.
+        vehicles: of each fleet.
+        seconds: for how long.
+        settle_s: so long after the last change the followers may take to have it.
+    """
+
+    clients: int = 500
+    slow: int = 20
+    updates: int = 1000
+    fleets: int = 20
+    vehicles: int = 200
+    seconds: float = 60.0
+    settle_s: float = 30.0
+
+
+@dataclass(slots=True)
+class Heard:
+    """What the followers got.
+
+    Attributes:
+        latencies: how many changes took so many milliseconds.
+        changes: of each follower that reads.
+        wrong: of these, how many do not have the last change of each row.
+    """
+
+    latencies: array[int] = field(default_factory=lambda: array("Q", bytes(8 * (MOST_MS + 1))))
+    changes: list[int] = field(default_factory=list)
+    wrong: int = 0
+
+    def at(self, share: float) -> float:
+        """Milliseconds within which so large a share of the changes came."""
+        wanted, seen = share * sum(self.latencies), 0
+        for ms, count in enumerate(self.latencies):
+            seen += count
+            if count and seen >= wanted:
+                return float(ms)
+        return float(MOST_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a run took.
+
+    Attributes:
+        heard: by the followers.
+        seconds: from the first publication to the last.
+        published: so many changes.
+        cores: processor time of the server by the clock's.
+        memory_mb: resident, each half second.
+    """
+
+    heard: Heard
     seconds: float
+    published: int
+    cores: float
+    memory_mb: list[float]
+
+    def memory(self, last: bool) -> float:
+        """The median of the first minute, or of the last one; of a short run, of its thirds."""
+        count = max(1, min(round(MINUTE_S / LOOK_EVERY_S), len(self.memory_mb) // 3))
+        return statistics.median(self.memory_mb[-count:] if last else self.memory_mb[:count])
+
+
+def run(load: Load, port: int, version: int, server: psutil.Process) -> Taken:
+    """Follows, publishes and measures.
+
+    Args:
+        load: what.
+        port: where the server is, on this machine.
+        version: the active one of driver_stats' tables.
+        server: its process.
+
+    Raises:
+        Different: a follower got other than what was published, or a process failed.
+    """
+    with (
+        _Child("followers", _follow_all, load, port) as followers,
+        _Child("publisher", _publish, load, version) as of,
+    ):
+        of.heard(READY_LIMIT_S)
+        followers.heard(READY_LIMIT_S)
+        begin, used = time.monotonic(), sum(server.cpu_times()[:2])
+        memory = [server.memory_info().rss / 1e6]
+        of.tell(None)
+        while not of.has_something(LOOK_EVERY_S):
+            memory.append(server.memory_info().rss / 1e6)
+            if time.monotonic() - begin > load.seconds * 2 + READY_LIMIT_S:
+                raise Different("serve: the publisher does not come to its end")
+        seconds = time.monotonic() - begin
+        cores = (sum(server.cpu_times()[:2]) - used) / seconds
+        last: dict[str, dict[str, int]] = of.heard(1.0)
+        followers.tell(last)
+        heard: Heard = followers.heard(load.settle_s + READY_LIMIT_S)
+    if heard.wrong:
+        raise Different(
+            f"serve: {heard.wrong} of {load.clients} followers do not have what was published last"
+        )
+    return Taken(heard, seconds, round(load.updates * load.seconds), cores, memory)
+
+
+class _Child:
+    """A process that says things over a pipe; it ends with the block."""
+
+    def __init__(self, name: str, target: Callable[..., None], *arguments: object) -> None:
+        self._name = name
+        context = multiprocessing.get_context("spawn")
+        self._pipe, there = context.Pipe()
+        self._process = context.Process(target=_told, args=(target, there, *arguments), name=name)
+        self._process.start()
+        there.close()
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.join(5.0)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join()
+
+    def tell(self, what: object) -> None:
+        self._pipe.send(what)
+
+    def has_something(self, limit_s: float) -> bool:
+        return self._pipe.poll(limit_s)
+
+    def heard(self, limit_s: float) -> Any:
+        """What it says next.
+
+        Raises:
+            Different: nothing within the limit, or why it failed.
+        """
+        if not self._pipe.poll(limit_s):
+            raise Different(f"serve: the {self._name} said nothing for {limit_s:.0f} s")
+        try:
+            found = self._pipe.recv()
+        except EOFError:
+            raise Different(f"serve: the {self._name} ended") from None
+        if isinstance(found, _Failure):
+            raise Different(f"serve: the {self._name} failed: {found.why}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    why: str
+
+
+def _told(target: Callable[..., None], pipe: Connection, *arguments: object) -> None:
+    try:
+        target(pipe, *arguments)
+    except Exception as error:  # for whoever waits at the other end
+        pipe.send(_Failure(repr(error)))
+
+
+# ---------------------------------------------------------------- the publisher
 
 
 def fleet_name(number: int) -> str:
     return f"load-{number}"
 
 
-@contextmanager
-def server(port: int) -> Iterator[psutil.Process]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kappafleet", "serve", "--port", str(port), "--rate", "0"]
-    )
-    try:
-        end = time.monotonic() + START_LIMIT_S
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > end:
-                    raise SystemExit("kappafleet serve does not answer") from None
-                time.sleep(0.2)
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def publish(load: Load, version: int, begin: float) -> None:
-    """Publishes at an even pace from a moment on."""
+def _publish(pipe: Connection, load: Load, version: int) -> None:
+    """Publishes at an even pace from the moment it is told to; says what came last of each row."""
+    last: dict[str, dict[str, int]] = {fleet_name(each): {} for each in range(load.fleets)}
     with rabbitmq_connection() as connection:
         declare_results(connection)
         channel = connection.channel()
+        pipe.send("ready")
+        pipe.recv()
+        begin = time.time()
         sent, count = 0, round(load.updates * load.seconds)
         while sent < count:
             due = min(count, int((time.time() - begin) * load.updates))
             for number in range(sent, due):
                 fleet = fleet_name(number % load.fleets)
                 vehicle = f"van-{number // load.fleets % load.vehicles}"
-                now = time.time()
-                row = {
-                    "fleet_id": fleet, "vehicle_id": vehicle, "driver_id": f"driver-{vehicle}", "state": "driving",
-                    "event_time": "2026-11-21T05:00:00.000Z", "lat": 52.52 + number % 97 / 1000, "lon": 13.4,
-                    "heading": 80.0, "speed_kmh": number % 90, "updated_at": now,
-                }  # fmt: skip
-                properties = pika.BasicProperties(
-                    message_id=f"vehicle_live/{fleet}/{vehicle}@{round(now * 1e6)}-ff",
-                    type="vehicle_live",
-                    app_id=f"kf_{JOB}_v{version}",
-                    headers={"write_us": round(now * 1e6)},
-                )
-                channel.basic_publish(
-                    RESULTS, f"vehicle_live.{fleet}.{vehicle}", json.dumps(row).encode(), properties
-                )
+                row, properties = _row(fleet, vehicle, number, version)
+                channel.basic_publish(RESULTS, f"vehicle_live.{fleet}.{vehicle}", row, properties)
+                last[fleet][vehicle] = number
             sent = max(sent, due)
             connection.process_data_events(0.005)
+    pipe.send(last)
 
 
-async def follow(url: str, until: float, latencies: list[float], counts: list[int], index: int) -> None:
-    async with connect(url, compression=None, open_timeout=120, max_size=None) as socket:
-        while (left := until - time.time()) > 0:
-            try:
-                message = await asyncio.wait_for(socket.recv(), left)
-            except TimeoutError:
-                return
-            event = orjson.loads(message)
-            if event["event"] == "changes":
-                now = time.time()
-                changes = event["data"]["changes"]
-                counts[index] += len(changes)
-                latencies.extend(now - each["row"]["updated_at"] for each in changes)
-
-
-def clients(load: Load, port: int, ready: multiprocessing.connection.Connection) -> None:
-    """All followers; sends their figures."""
-
-    async def run() -> None:
-        latencies: list[float] = []
-        counts = [0] * load.clients
-        begin = ready.recv()
-        tasks = []
-        for index in range(load.clients):
-            url = (
-                f"ws://127.0.0.1:{port}/v1/fleets/{fleet_name(index % load.fleets)}/feed?tables=vehicle_live"
-            )
-            tasks.append(asyncio.create_task(follow(url, begin + load.seconds + 2, latencies, counts, index)))
-            await asyncio.sleep(0.01)
-        await asyncio.gather(*tasks)
-        latencies.sort()
-        ready.send((latencies, counts))
-
-    asyncio.run(run())
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.feed")
-    parser.add_argument("--clients", type=int, default=500)
-    parser.add_argument("--updates", type=int, default=1000, help="a second, over all fleets")
-    parser.add_argument("--fleets", type=int, default=20)
-    parser.add_argument("--vehicles", type=int, default=200, help="of each fleet")
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--port", type=int, default=18_480)
-    given = parser.parse_args()
-    load = Load(given.clients, given.updates, given.fleets, given.vehicles, given.seconds)
-    with cassandra(CassandraConnection.from_environment()) as session:
-        version = active_version(session, JOB) or 1
-    multiprocessing.set_start_method("spawn")
-    with server(given.port) as process:
-        here, there = multiprocessing.Pipe()
-        following = multiprocessing.Process(target=clients, args=(load, given.port, there))
-        following.start()
-        begin = time.time() + 10 + load.clients * 0.02
-        here.send(begin)
-        publishing = multiprocessing.Process(target=publish, args=(load, version, begin))
-        publishing.start()
-        while time.time() < begin + 1:
-            time.sleep(0.1)
-        cpu, memory = sum(process.cpu_times()[:2]), [process.memory_info().rss / 1e6]
-        started = time.time()
-        while time.time() < begin + load.seconds:
-            time.sleep(min(5.0, max(0.1, begin + load.seconds - time.time())))
-            memory.append(process.memory_info().rss / 1e6)
-        used = (sum(process.cpu_times()[:2]) - cpu) / (time.time() - started)
-        latencies, counts = here.recv()
-        publishing.join()
-        following.join()
-
-    def at(share: float) -> float:
-        return (
-            float(latencies[min(len(latencies) - 1, int(share * len(latencies)))] * 1000)
-            if latencies
-            else 0.0
-        )
-
-    wanted = load.updates * load.seconds / load.fleets
-    print(
-        f"{load.clients} clients, {load.updates}/s over {load.fleets} fleets, {load.seconds:.0f} s, "
-        f"{os.cpu_count()} cores: "
-        f"latency p50 {at(0.5):.0f} ms, p99 {at(0.99):.0f} ms, max {at(1.0):.0f} ms; changes of a client "
-        f"{min(counts)} to {max(counts)} of {wanted:.0f}; server {used * 100:.0f} % of a core, memory from "
-        f"{memory[0]:.0f} to {memory[-1]:.0f} MB, at most {max(memory):.0f} MB"
+def _row(fleet: str, vehicle: str, number: int, version: int) -> tuple[bytes, pika.BasicProperties]:
+    """A row with the columns that a vehicle on its way has; its odometer is the change's number."""
+    now = time.time()
+    values = {
+        "fleet_id": fleet, "vehicle_id": vehicle, "driver_id": f"driver-{vehicle}", "state": "driving",
+        "event_time": "2026-11-21T05:00:00.000Z", "lat": 52.52 + number % 97 / 1000, "lon": 13.4, "heading": 80.0,
+        "speed_kmh": float(number % 90), "number": number, "published_at": now,
+    }  # fmt: skip
+    properties = pika.BasicProperties(
+        message_id=f"vehicle_live/{fleet}/{vehicle}@{round(now * 1e6)}-ff",
+        type="vehicle_live",
+        app_id=keyspace_of(JOB, version),
+        headers={"write_us": round(now * 1e6)},
     )
+    return json.dumps(values).encode(), properties
 
 
-if __name__ == "__main__":
-    main()
+# ---------------------------------------------------------------- the followers
+
+
+class _Follower:
+    def __init__(self, fleet: str, port: int) -> None:
+        self.fleet = fleet
+        self.url = f"ws://127.0.0.1:{port}/v1/fleets/{fleet}/feed?tables=vehicle_live"
+        self.live = asyncio.Event()
+        self.changes = 0
+        self.last: dict[str, int] = {}
+
+    def connection(self) -> connect:
+        # No pings of its own: the answers of a follower that does not read would wait behind what it does not read.
+        return connect(self.url, compression=None, open_timeout=120, max_size=None, ping_interval=None)
+
+    async def begin(self, socket: ClientConnection) -> None:
+        """Reads until the feed is live."""
+        while not self.live.is_set():
+            event = orjson.loads(await socket.recv())
+            if event["event"] in ("snapshot", "state") and event["data"]["live"]:
+                self.live.set()
+
+    async def read(self, latencies: array[int]) -> None:
+        """Until it is cancelled."""
+        async with self.connection() as socket:
+            await self.begin(socket)
+            while True:
+                event = orjson.loads(await socket.recv(decode=False))
+                if event["event"] == "changes":
+                    now = time.time()
+                    for change in event["data"]["changes"]:
+                        row = change["row"]
+                        latencies[min(MOST_MS, max(0, round((now - row["published_at"]) * 1000)))] += 1
+                        self.last[row["vehicle_id"]] = row["number"]
+                        self.changes += 1
+
+    async def idle(self) -> None:
+        """Never reads after the begin; comes back when the server has had enough of it."""
+        while True:
+            with suppress(ConnectionClosed, OSError):
+                async with self.connection() as socket:
+                    self.live.clear()
+                    await self.begin(socket)
+                    await socket.wait_closed()
+
+
+def _follow_all(pipe: Connection, load: Load, port: int) -> None:
+    asyncio.run(_followed(pipe, load, port))
+
+
+async def _followed(pipe: Connection, load: Load, port: int) -> None:
+    heard = Heard()
+    readers = [_Follower(fleet_name(each % load.fleets), port) for each in range(load.clients)]
+    idlers = [_Follower(fleet_name(each % load.fleets), port) for each in range(load.slow)]
+    tasks: list[asyncio.Task[None]] = []
+    everybody = [
+        *((each, each.read(heard.latencies)) for each in readers),
+        *((each, each.idle()) for each in idlers),
+    ]
+    for start in range(0, len(everybody), AT_ONCE):
+        some = everybody[start : start + AT_ONCE]
+        tasks += [asyncio.create_task(work) for _, work in some]
+        live = asyncio.gather(*(each.live.wait() for each, _ in some))
+        await _unless_one_fails(tasks, live)
+    pipe.send("ready")
+    last = await _unless_one_fails(tasks, asyncio.ensure_future(asyncio.to_thread(pipe.recv)))
+    end = time.monotonic() + load.settle_s
+    while any(each.last != last[each.fleet] for each in readers) and time.monotonic() < end:
+        await asyncio.sleep(0.05)
+    heard.wrong = sum(each.last != last[each.fleet] for each in readers)
+    heard.changes = [each.changes for each in readers]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    pipe.send(heard)
+
+
+async def _unless_one_fails(tasks: list[asyncio.Task[None]], wanted: asyncio.Future[Any]) -> Any:
+    """Waits for something; what a follower failed of comes first."""
+    await asyncio.wait([*tasks, wanted], return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        if task.done():
+            wanted.cancel()
+            task.result()
+    return await wanted

@@ -85,6 +85,18 @@ def _keys() -> list[Row]:
     return rows
 
 
+def _asked(what: str) -> list[Row]:
+    rows = []
+    for connections in (1, 16):
+        name = f"serve/{what}/{connections}"
+        rows += [
+            Row(f"GET a driver's {what}, {connections} at once, requests/s", f"{name}/requests_per_s"),
+            Row("the same, ms, p50", f"{name}/p50_ms", ".2f"),
+            Row("the same, ms, p99", f"{name}/p99_ms", ".2f"),
+        ]
+    return rows
+
+
 ROWS: tuple[Row, ...] = (
     *_engines(),
     Row(
@@ -165,5 +177,17 @@ ROWS: tuple[Row, ...] = (
         "publish/amqp_1/read_per_s",
         peer="stream protocol",
         theirs="publish/stream_1/read_per_s",
+    ),
+    *_asked("day"),
+    *_asked("month"),
+    Row("feed, changed rows a second, delivered", "serve/feed/delivered_per_s"),
+    Row("the same, publish to follower, ms, p50", "serve/feed/p50_ms"),
+    Row("the same, p99", "serve/feed/p99_ms"),
+    Row("the same, the server's cores", "serve/feed/cores", ".2f"),
+    Row("the same, memory in the first minute, MB", "serve/feed/memory_first_minute_mb"),
+    Row(
+        "the same, in the last minute, MB",
+        "serve/feed/memory_last_minute_mb",
+        target=Target("serve/feed/memory_growth", "<=", 1.05, "flat"),
     ),
 )

@@ -11,7 +11,7 @@ from serving import encodings, parameters, visibility
 from serving.feed_hub import Hub
 from serving.keys import Caller
 from serving.problems import Problem
-from serving.questions import Question, question
+from serving.questions import Question, Scope, question
 from serving.reader import read_page
 from serving.service import Service
 
@@ -22,7 +22,7 @@ RECENT = 100
 
 QUESTIONS: Mapping[str, Sequence[str]] = {
     "fleet": ("fleet-vehicles", "fleet-drivers"),
-    "driver": ("driver-events", "driver-trips", "driver-days"),
+    "driver": ("driver-events", "driver-trips", "driver-days", "driver-exposure", "driver-event-weather"),
     "area": ("area-sensors",),
 }
 """Of a kind of subject, what its snapshot holds."""
@@ -94,6 +94,8 @@ class Snapshots:
                 continue
             if wanted is not None and asked.table.name not in wanted:
                 continue
+            if asked.scope is Scope.EVERYTHING and caller.fleets is not None:
+                continue  # as the question itself, and as changes (feed_routes): not for keys of some fleets
             rows = await self._rows(asked, name, day, caller)
             tables[asked.table.name] = {"key": asked.table.primary_key, "rows": rows}
         recent = _RECENT.get(kind)

@@ -89,6 +89,7 @@ class Flink:
             "checkpoints": {
                 "completed": checkpoints.get("counts", {}).get("completed"),
                 "failed": checkpoints.get("counts", {}).get("failed"),
+                "failed_lately": _failed_lately(checkpoints),
                 "restored": checkpoints.get("counts", {}).get("restored"),
                 "last_ms": latest.get("latest_ack_timestamp"),
                 "last_duration_ms": latest.get("end_to_end_duration"),
@@ -133,3 +134,12 @@ class Flink:
                 return json.loads(answer.read(MOST_BYTES))
         except (OSError, ValueError, urllib.error.URLError) as error:
             raise Problem("flink-unavailable", "its REST API does not answer: repeat later") from error
+
+
+def _failed_lately(checkpoints: dict[str, Any]) -> int:
+    """Of the last checkpoints (Flink remembers ten) those that failed.
+
+    Flink's own count also has those that it did not begin since not all tasks ran yet, as every two seconds while a job
+    starts: nothing has failed then.
+    """
+    return sum(each.get("status") == "FAILED" for each in checkpoints.get("history", []))

@@ -64,7 +64,7 @@ async def read_page(
     """
     version = start.version if start else await store.version(question.job)
     try:
-        read = await store.prepared(question, version, span.low is not None)
+        return await _read(store, question, version, ids, span, limit, start, visible)
     except Problem as problem:
         if start and problem.kind == "no-tables":
             raise Problem(
@@ -72,6 +72,19 @@ async def read_page(
                 f"version {version} of {question.job} is gone: start again without the cursor",
             ) from problem
         raise
+
+
+async def _read(
+    store: Store,
+    question: Question,
+    version: int,
+    ids: Sequence[str],
+    span: Span,
+    limit: int,
+    start: Position | None,
+    visible: Visible,
+) -> Page:
+    read = await store.prepared(question, version, span.low is not None)
     partitions = _Partitions(store, question, read, ids, span)
     bucket, state = (start.bucket, start.paging_state) if start else (0, b"")
     rows: list[Row] = []

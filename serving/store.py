@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,7 @@ class Store:
         """The version of a job's tables that readers use, at most a second old."""
         kept = self._versions.get(job)
         if kept and time.monotonic() < kept[0]:
-            return await asyncio.shield(kept[1])
+            return kept[1].result() if kept[1].done() else await asyncio.shield(kept[1])
         future = asyncio.ensure_future(self._active_version(job))
         self._versions[job] = (time.monotonic() + VERSION_KEPT_S, future)
         try:
@@ -85,7 +85,7 @@ class Store:
     async def _active_version(self, job: str) -> int:
         try:
             read = await self._prepared(
-                ("version",), f"SELECT version FROM {META_KEYSPACE}.active_version WHERE job = ?", ()
+                ("version",), f"SELECT version FROM {META_KEYSPACE}.active_version WHERE job = ?"
             )
         except InvalidRequest:  # nobody ever switched versions
             return FIRST_VERSION
@@ -105,27 +105,30 @@ class Store:
         Raises:
             Problem: there is no such table.
         """
-        table = question.table
         keyspace = keyspace_of(question.job, version)
-        key = (keyspace, table.name, "ranged" if ranged else "")
+        key = (keyspace, question.table.name, "ranged" if ranged else "")
         try:
-            there = await self._columns(keyspace, table.name)
-            columns = tuple(column for column in table.columns if column.name in there)
-            if not columns:
-                raise InvalidRequest(f"no table {table.name}")
-            conditions = [f"{name} = ?" for name in table.partition_key]
-            if ranged:
-                conditions += [f"{question.range_column} >= ?", f"{question.range_column} < ?"]
-            names = ", ".join(f'"{column.name}"' for column in columns)
-            text = f"SELECT {names} FROM {keyspace}.{table.name} WHERE {' AND '.join(conditions)}"
-            return await self._prepared(key, text, columns)
+            return await self._kept(key, lambda: self._question(question, keyspace, ranged))
         except InvalidRequest as error:
             raise Problem(
                 "no-tables",
-                f"version {version} of {question.job} has no table {table.name}: run the job (kappafleet submit "
-                f"{question.job}), or repeat if the versions were just switched",
+                f"version {version} of {question.job} has no table {question.table.name}: run the job (kappafleet "
+                f"submit {question.job}), or repeat if the versions were just switched",
                 headers={"Retry-After": "5"},
             ) from error
+
+    async def _question(self, question: Question, keyspace: str, ranged: bool) -> Read:
+        table = question.table
+        there = await self._columns(keyspace, table.name)
+        columns = tuple(column for column in table.columns if column.name in there)
+        if not columns:
+            raise InvalidRequest(f"no table {table.name}")
+        conditions = [f"{name} = ?" for name in table.partition_key]
+        if ranged:
+            conditions += [f"{question.range_column} >= ?", f"{question.range_column} < ?"]
+        names = ", ".join(f'"{column.name}"' for column in columns)
+        text = f"SELECT {names} FROM {keyspace}.{table.name} WHERE {' AND '.join(conditions)}"
+        return await self._prepare(text, columns)
 
     async def distinct(self, job: str, table: str, columns: Sequence[str], limit: int) -> list[Row]:
         """The partition keys of a table, in no order; for tables with few partitions.
@@ -144,7 +147,6 @@ class Store:
             read = await self._prepared(
                 (keyspace, table, "distinct"),
                 f"SELECT DISTINCT {', '.join(columns)} FROM {keyspace}.{table} LIMIT ?",
-                (),
             )
         except InvalidRequest:
             return []
@@ -185,7 +187,6 @@ class Store:
             read = await self._prepared(
                 (keyspace, table.name, "has"),
                 f"SELECT {table.primary_key[0]} FROM {keyspace}.{table.name} WHERE {conditions}",
-                (),
             )
         except InvalidRequest:
             return False
@@ -196,17 +197,19 @@ class Store:
         read = await self._prepared(
             ("columns",),
             "SELECT column_name FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?",
-            (),
         )
         rows, _ = await self._answer(read.statement.bind((keyspace, table)), None)
         return frozenset(name for (name,) in rows)
 
-    async def _prepared(self, key: tuple[str, ...], text: str, columns: tuple[Column, ...]) -> Read:
+    async def _prepared(self, key: tuple[str, ...], text: str) -> Read:
+        return await self._kept(key, lambda: self._prepare(text, ()))
+
+    async def _kept(self, key: tuple[str, ...], make: Callable[[], Coroutine[Any, Any, Read]]) -> Read:
         """A statement, made at most once a minute; what failed is tried again by the next request."""
         kept = self._reads.get(key)
         if kept and time.monotonic() < kept[0]:
-            return await asyncio.shield(kept[1])
-        future = asyncio.ensure_future(self._prepare(text, columns))
+            return kept[1].result() if kept[1].done() else await asyncio.shield(kept[1])
+        future = asyncio.ensure_future(make())
         self._reads[key] = (time.monotonic() + STATEMENT_KEPT_S, future)
         try:
             return await asyncio.shield(future)

@@ -12,13 +12,13 @@ import httpx
 import pytest
 from cassandra.cluster import Session
 
-from connectors.cassandra_client import active_version, connect, create_meta
+from connectors.cassandra_client import connect
 from kappafleet.connections import CassandraConnection
 from serving.app import build
 from serving.service import Service, Settings
 from serving.store import Store
 from tests.serving.published import Publisher
-from tests.serving.tables import JOB, NOW, clear, fill
+from tests.serving.tables import FIRST, JOB, NOW, borrowed, fill
 
 Client = Callable[..., httpx.AsyncClient]
 
@@ -34,11 +34,9 @@ def session() -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def filled(session: Session) -> Iterator[Session]:
-    create_meta(session)
-    before = active_version(session, JOB)
-    fill(session)
-    yield session
-    clear(session, before)
+    with borrowed(session, JOB, FIRST):
+        fill(session)
+        yield session
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,21 @@
-"""A few rows of the jobs beside driver_stats: one sensor, its cell and station, and what Anna breathed."""
+"""A few rows of the jobs beside driver_stats: a sensor, its cell and station, what Anna breathed, Alice's pulse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from cassandra.cluster import Session
 
-from connectors.cassandra_client import active_version, create_meta, create_tables
+from connectors.cassandra_client import create_tables
 from schemas.tables import cql_text
 from serving.store import keyspace_of
-from tests.serving.tables import FIRST, activate, clear, insert, write
+from tests.serving.tables import FIRST, borrowed, insert, write
 
-SENSORS, EXPOSURE = "sensor_windows", "driver_exposure"
+SENSORS, EXPOSURE, METRICS = "sensor_windows", "driver_exposure", "metrics"
+METRIC, KEY = "heart_rate", "alice"
 SENSOR, AREA, CELL = "sc-3659", "u33d", "u33db"
 STATION = f"sensor:{SENSOR}"
 HOUR = datetime(2026, 11, 21, 11, tzinfo=UTC)
@@ -24,17 +25,12 @@ DAY = str(HOUR.date())
 @contextmanager
 def other_tables(session: Session) -> Iterator[Session]:
     """The tables with their rows, active for the duration of a ``with`` block."""
-    create_meta(session)
-    before = {job: active_version(session, job) for job in (SENSORS, EXPOSURE)}
-    try:
-        for job in before:
+    with ExitStack() as jobs:
+        for job in (SENSORS, EXPOSURE, METRICS):
+            jobs.enter_context(borrowed(session, job, FIRST))
             create_tables(session, keyspace_of(job, FIRST), cql_text(job))
-            activate(session, FIRST, job)
         _fill(session)
         yield session
-    finally:
-        for job, version in before.items():
-            clear(session, version, job)
 
 
 def _fill(session: Session) -> None:
@@ -62,6 +58,10 @@ def _fill(session: Session) -> None:
         sensor_id=SENSOR,
         event_time=HOUR,
         pm2_5=8.0,
+        index_value=46,
+        category="Good",
+        standard="epa-2024",
+        responsible="pm2_5",
         lat=52.5,
         lon=13.4,
     )
@@ -78,4 +78,14 @@ def _fill(session: Session) -> None:
            vehicle_id="van-7", cell=CELL, temperature=9.4, sensors=2)  # fmt: skip
     insert(session, "reject", **put, day=DAY, source="observations-0", received_at=HOUR, offset=7, reason="not JSON",
            body=b"x", length=1, sha256="ab")  # fmt: skip
+    put = {"version": FIRST, "job": METRICS, "metric": METRIC, "id": KEY, "day": DAY, "window": "1m"}
+    for minute in (0, 1):
+        at = HOUR.replace(minute=minute)
+        insert(session, "metric_window", **put, window_start=at, field="bpm", unit="1/min", count=60,
+               mean=120.0 + minute, p50=121.0, p99=150.0, marks="high", final=True, n_samples=60)  # fmt: skip
+        insert(session, "metric_event", **put, window_start=at, threshold="high", field="bpm", severity="warning",
+               aggregate="p50", value=121.0 + minute, above=120.0, unit="1/min",
+               superseded_by=None if minute else HOUR)  # fmt: skip
+    insert(session, "reject", version=FIRST, job=METRICS, day=DAY, source="heart_rate-0", received_at=HOUR, offset=7,
+           reason="not JSON", body=b"x", length=1, sha256="ab")  # fmt: skip
     write(session)

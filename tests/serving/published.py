@@ -27,12 +27,14 @@ class Publisher:
         self._channel = self._connection.channel()
         self._us = time.time_ns() // 1000
 
-    def change(self, table: str, group: str, of: str, version: int = FIRST, **row: Any) -> None:
+    def change(
+        self, table: str, group: str, of: str, version: int = FIRST, job: str = JOB, **row: Any
+    ) -> None:
         self._us += 1
         properties = pika.BasicProperties(
             message_id=f"{table}/{'/'.join(str(row[name]) for name in sorted(row) if name in _KEYS)}@{self._us}-f",
             type=table,
-            app_id=keyspace_of(JOB, version),
+            app_id=keyspace_of(job, version),
             headers={"write_us": self._us},
         )
         self._channel.basic_publish(RESULTS, f"{table}.{group}.{of}", json.dumps(row).encode(), properties)

@@ -5,6 +5,8 @@ Their numbers are none that a job takes; while the tests run, readers are told t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,18 +23,17 @@ from schemas.tables import cql_text, table
 from serving.store import keyspace_of
 
 JOB = "driver_stats"
-FIRST, SECOND = 901, 902
+FIRST, SECOND, OF_A_JOB = VERSIONS = 901, 902, 905
+"""Tables that tests fill themselves, and tables that a job of a test fills."""
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 HOSTILE = "=cmd|'/C calc'!A0\",\"<script>alert(1)</script>"
 HOURS_OF_ANNA = 24 * 40
 
 
 def fill(session: Session) -> None:
-    """Makes the tables, with the rows that the tests name."""
-    create_meta(session)
+    """Makes the tables, with the rows that the tests name; readers must use the first ones already."""
     for version in (FIRST, SECOND):
         create_tables(session, keyspace_of(JOB, version), cql_text(JOB))
-    activate(session, FIRST)
     for hour in range(HOURS_OF_ANNA):
         start = NOW.replace(minute=0) - timedelta(hours=hour)
         insert(
@@ -112,13 +113,44 @@ def write(session: Session) -> None:
     _WAITING.clear()
 
 
-def clear(session: Session, before: int | None, job: str = JOB) -> None:
-    """Drops the tables, and tells readers what they were told before."""
-    if before is None:
+@contextmanager
+def borrowed(session: Session, job: str, version: int) -> Iterator[None]:
+    """Readers use a version of the tests' for the duration of a ``with`` block; its tables are gone afterwards.
+
+    What they were told before stands in a table meanwhile: if this process is killed, the next one gives it back.
+    """
+    create_meta(session)
+    give_back(session, job)
+    before = active_version(session, job)
+    if (
+        before is not None and before >= FIRST
+    ):  # left by a test that was killed, and told nobody what was before
+        before = None
         session.execute("DELETE FROM kf_meta.active_version WHERE job = %s IF EXISTS", (job,))
-    else:
-        activate(session, before, job)
-    for version in (FIRST, SECOND):
+    session.execute(f"INSERT INTO {_BORROWED} (job, version) VALUES (%s, %s)", (job, before))
+    try:
+        activate(session, version, job)
+        yield
+    finally:
+        give_back(session, job)
+
+
+def give_back(session: Session, job: str) -> None:
+    """Drops the tests' tables of a job, and tells readers what they were told before, where that is known."""
+    keyspace = _BORROWED.partition(".")[0]
+    session.execute(
+        f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
+        "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+    )
+    session.execute(f"CREATE TABLE IF NOT EXISTS {_BORROWED} (job text PRIMARY KEY, version int)")
+    kept = session.execute(f"SELECT version FROM {_BORROWED} WHERE job = %s", (job,)).one()
+    if kept is not None:
+        if kept.version is None:
+            session.execute("DELETE FROM kf_meta.active_version WHERE job = %s IF EXISTS", (job,))
+        else:
+            activate(session, kept.version, job)
+        session.execute(f"DELETE FROM {_BORROWED} WHERE job = %s", (job,))
+    for version in VERSIONS:
         session.execute(f"DROP KEYSPACE IF EXISTS {keyspace_of(job, version)}")
 
 
@@ -128,6 +160,7 @@ def activate(session: Session, version: int, job: str = JOB) -> None:
         assert change_active_version(session, job, expected=expected, version=version)
 
 
+_BORROWED = "kf_test_borrowed.active_version"
 _PREPARED: dict[str, Any] = {}
 _WAITING: list[tuple[Any, tuple[Any, ...]]] = []
 

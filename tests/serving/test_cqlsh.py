@@ -13,11 +13,11 @@ from cassandra.cluster import Session
 from connectors.cassandra_client import statements
 from schemas.tables import tables
 from serving.store import keyspace_of
-from tests.serving.other_tables import EXPOSURE, SENSORS, other_tables
+from tests.serving.other_tables import EXPOSURE, METRICS, SENSORS, other_tables
 from tests.serving.tables import FIRST, JOB
 
 ROOT = Path(__file__).resolve().parents[2]
-JOBS = (JOB, SENSORS, EXPOSURE)
+JOBS = (JOB, SENSORS, EXPOSURE, METRICS)
 TEXT = (ROOT / "docs" / "cqlsh.md").read_text("utf-8")
 DOCUMENTED = [
     statement for block in re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL) for statement in statements(block)

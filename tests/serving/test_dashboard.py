@@ -13,6 +13,7 @@ from cassandra.cluster import Session
 
 from serving.store import keyspace_of
 from tests.serving.browser import Page, chromium
+from tests.serving.other_tables import AREA, SENSOR, other_tables
 from tests.serving.tables import FIRST, HOSTILE, JOB, insert, write
 from tests.serving.test_serve_command import served
 
@@ -137,6 +138,33 @@ def test_hours_of_driving_left_stand_on_the_list_the_leaderboard_and_the_drivers
 def test_rejects_show_their_reason_and_how_they_begin(page: Page, address: str) -> None:
     show(page, address, "rejects")
     assert "not JSON" in page.text()
+
+
+def test_sensors_have_their_index_colours_and_flags(page: Page, address: str, filled: Session) -> None:
+    with other_tables(filled):
+        show(page, address, "sensors")
+        row = page.wait(
+            f"document.querySelector('main a[href=\"#/sensors/{SENSOR}\"]')?.closest('tr').innerText"
+        )
+        assert [each.strip() for each in str(row).split("\t")[:4]] == [SENSOR, AREA, "46 Good", "8.0"]
+        mark = "document.querySelector('main tbody .index')"
+        assert page.evaluate(f"getComputedStyle({mark}).borderLeftColor") == "rgb(0, 228, 0)"
+        assert page.evaluate(f"{mark}.title") == "epa-2024: pm2_5"
+        page.evaluate(f"document.querySelector('main a[href=\"#/sensors/{SENSOR}\"]').click()")
+        page.wait(f"document.querySelector('main h1')?.innerText === '{SENSOR}'")
+        assert page.wait("document.querySelectorAll('.uplot canvas').length") == 1
+        tables = (
+            "[...document.querySelectorAll('main table:not(.u-legend) tbody')].map((each) => each.innerText)"
+        )
+        air, hours, flags = page.evaluate(tables)
+        assert "46 Good" in air
+        assert "epa-2024" in air
+        assert "8.25 ug/m3" in hours
+        assert "90 %" in hours
+        assert "good" in hours
+        assert "failed" in flags
+        assert "gross_range" in flags
+        assert page.problems == []
 
 
 def test_what_is_empty_or_not_there_says_so(page: Page, address: str) -> None:

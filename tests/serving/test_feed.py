@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from serving import keys
 from tests.publisher.wire import Wire
+from tests.serving.other_tables import EXPOSURE, other_tables
 from tests.serving.published import Publisher
 from tests.serving.tables import FIRST, SECOND, activate
 from tests.serving.test_serve_command import served
@@ -151,6 +152,43 @@ def _event(answer: Any) -> dict[str, Any]:
         if separator and name:
             found[name] = value
     raise AssertionError("the stream has ended")
+
+
+def test_a_driver_feed_has_exposures_and_the_weather_of_events_but_not_for_keys_of_fleets(
+    filled: Session, publisher: Publisher, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.yaml"
+    tokens = {fleets: keys.add(file, name, "reader", list(fleets)) for name, fleets in _WHO.items()}
+    path, own = f"/v1/drivers/anna/feed?{DAY}", {"driver_exposure", "event_weather"}
+    with other_tables(filled), served("--rate", "0", "--keys", str(file)) as found, ExitStack() as stack:
+        sockets = {
+            fleets: stack.enter_context(
+                Socket(found, path, additional_headers={"Authorization": f"Bearer {token}"})
+            )
+            for fleets, token in tokens.items()
+        }
+        for fleets, socket in sockets.items():
+            first = socket.next(of="snapshot")["data"]
+            shown = first["tables"]
+            assert own & shown.keys() == (set() if fleets else own)
+            if not fleets:
+                assert [row["pm2_5_mean"] for row in shown["driver_exposure"]["rows"]] == [25.8]
+                assert [row["temperature"] for row in shown["event_weather"]["rows"]] == [9.4]
+            while not first["live"]:
+                first = socket.next()["data"]
+        row = {
+            "driver_id": "anna",
+            "day": "2026-11-21",
+            "hour_start": "2026-11-21T12:00:00.000Z",
+            "pm2_5_mean": 31.5,
+        }
+        publisher.change("driver_exposure", "none", "anna", job=EXPOSURE, **row)
+        publisher.event("anna", "2026-11-21T12:01:00.000Z")
+        assert [each.get("pm2_5_mean") for each in sockets[()].rows(2)] == [31.5, None]
+        assert [each["type"] for each in sockets["north",].rows(1)] == ["harsh_brake"]
+
+
+_WHO: dict[str, tuple[str, ...]] = {"all": (), "north": ("north",)}
 
 
 def test_a_key_gets_no_row_of_another_fleet_and_ends_with_its_removal(

@@ -13,7 +13,19 @@ from schemas.tables import tables
 from serving import keys
 from serving.questions import questions
 from tests.serving.conftest import Client
-from tests.serving.other_tables import AREA, CELL, DAY, EXPOSURE, SENSOR, SENSORS, STATION, other_tables
+from tests.serving.other_tables import (
+    AREA,
+    CELL,
+    DAY,
+    EXPOSURE,
+    KEY,
+    METRIC,
+    METRICS,
+    SENSOR,
+    SENSORS,
+    STATION,
+    other_tables,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +41,9 @@ FOUND = {
     f"/v1/stations/{STATION}/context?month=2026-11&superseded=true": ("context_hour", "rank", [1, 2]),
     f"/v1/drivers/anna/exposure?day={DAY}": ("driver_exposure", "pm2_5_mean", [25.8]),
     f"/v1/drivers/anna/event-weather?from={DAY}&to={DAY}": ("event_weather", "temperature", [9.4]),
+    f"/v1/metrics/{METRIC}/{KEY}/windows?day={DAY}": ("metric_window", "mean", [121.0, 120.0]),
+    f"/v1/metrics/{METRIC}/{KEY}/events?day={DAY}": ("metric_event", "value", [122.0]),
+    f"/v1/rejects/metrics/heart_rate-0?day={DAY}": ("reject", "body", ["eA=="]),
     f"/v1/rejects/driver_exposure/observations-0?day={DAY}": ("reject", "body", ["eA=="]),
 }
 
@@ -57,7 +72,7 @@ async def test_each_question_finds_the_rows_of_its_table(
 
 def test_every_table_of_these_jobs_has_a_question_that_is_tested() -> None:
     asked = {table for table, _, _ in FOUND.values()}
-    assert {each.table.name for each in questions() if each.job in (SENSORS, EXPOSURE)} == asked
+    assert {each.table.name for each in questions() if each.job in (SENSORS, EXPOSURE, METRICS)} == asked
 
 
 @pytest.mark.parametrize("job", ["driver_stats", "sensor_windows", "driver_exposure", "metrics"])

@@ -6,7 +6,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,19 +98,31 @@ class Pipeline:
 
 @contextmanager
 def pipeline(stack: Stack, name: str, job: str = "driver_stats") -> Iterator[Pipeline]:
-    """A pipeline whose job, streams and keyspace are gone afterwards."""
+    """A pipeline whose job, streams and keyspace are gone afterwards, whatever fails, and were gone before.
+
+    A test that is killed can leave them: the next one of that name begins without them.
+    """
     found = Pipeline(stack, name, job)
-    try:
+    _remove_streams(found)
+    _drop(found)
+    with ExitStack() as steps:
+        steps.callback(_drop, found)
+        steps.callback(_remove_streams, found)
+        steps.callback(found.cancel)
         yield found
-    finally:
-        found.cancel()
-        with rabbitmq_connection() as connection:
-            channel = connection.channel()
-            for stream in stream_names(found.exchange, PARTITIONS):
-                channel.queue_delete(stream)
-            channel.exchange_delete(found.exchange)
-        with connect(CassandraConnection.from_environment(), timeout_s=60) as session:
-            session.execute(f"DROP KEYSPACE IF EXISTS {found.keyspace}")
+
+
+def _remove_streams(of: Pipeline) -> None:
+    with rabbitmq_connection() as connection:
+        channel = connection.channel()
+        for stream in stream_names(of.exchange, PARTITIONS):
+            channel.queue_delete(stream)
+        channel.exchange_delete(of.exchange)
+
+
+def _drop(of: Pipeline) -> None:
+    with connect(CassandraConnection.from_environment(), timeout_s=60) as session:
+        session.execute(f"DROP KEYSPACE IF EXISTS {of.keyspace}")
 
 
 def as_in_files(table: Table, row: dict[str, Any]) -> dict[str, Any]:

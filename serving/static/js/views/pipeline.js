@@ -43,7 +43,7 @@ function card(job, now) {
   return h("section", {}, h("div", { class: "head" }, h("h2", {}, job.name), mark(job.state), h("span", { class: "soft" }, `started ${ago(job.started_ms, now)}`)),
     h("div", { class: "figures" }, figure("messages behind the log", whole(job.lag_messages)), figure("watermark", ago(job.watermark_ms, now)),
       figure("last checkpoint", ago(checkpoint.last_ms, now)), figure("it took", checkpoint.last_duration_ms === null || checkpoint.last_duration_ms === undefined ? "–" : `${whole(checkpoint.last_duration_ms)} ms`),
-      figure("state", bytes(checkpoint.last_bytes)), figure("checkpoints failed", whole(checkpoint.failed))),
+      figure("state", bytes(checkpoint.last_bytes)), figure("failed of the last ten", whole(checkpoint.failed_lately))),
     h("div", { class: "card" }, h("h2", {}, "Records a second, and messages behind"), h("div", { "data-job": job.id }, h("p", { class: "soft" }, "Grows while this page is open."))),
     h("div", { class: "card" }, table([
       { label: "Operator", of: (row) => row.name }, { label: "State", of: (row) => mark(row.state) }, { label: "Subtasks", number: true, of: (row) => whole(row.parallelism) },
