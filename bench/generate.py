@@ -28,7 +28,7 @@ LEAD_IN_S = 120
 METRES_PER_DEGREE = 111_195.0
 
 LIMITS_KMH = np.array([20, 30, 50, 60, 70, 80, 100, 120])
-SPEEDING, SEVERE, UNMAPPED = 0.85, 0.97, 0.98
+SPEEDING, SEVERE, UNMAPPED = 0.85, 0.95, 0.98
 """Of all roads this share and more is driven too fast, far too fast (1.45 times the limit), and without a known limit."""
 
 SIDEWAYS_MS2 = 3.0
@@ -269,6 +269,7 @@ class _Fleet:
         self._hold_s = draw(vehicles) * 60
         self._parked = np.zeros(vehicles, bool)
         self._limit_kmh = np.full(vehicles, 50.0)
+        self._harsh = draw(vehicles) ** 3 / 75  # most drivers are careful
         self._heading = draw(vehicles) * 360
         self._lat = 40.5 + draw(vehicles)
         self._lon = -74.5 + draw(vehicles)
@@ -324,24 +325,25 @@ class _Fleet:
         )
 
     def _next_targets(self, chance: NDArray[Any]) -> None:
-        """Cruise for a minute or so, wait at a light, now and then park for long enough to end the trip."""
+        """Cruise for a minute or so, wait at a light, now and then stand for long enough to end the trip."""
         self._hold_s -= 1
         due = self._hold_s <= 0
         stop = due & ((chance[0] < 0.3) & (self._target_kmh > 0))
         park = stop & (chance[1] < 0.08)
+        leave = park & (chance[1] < 0.02)  # with the engine running
         go = due & ~stop
         self._target_kmh[stop] = 0
         self._target_kmh[go] = 15 + chance[2][go] * 105
         self._hold_s[go] = 10 + chance[3][go] * 80
         self._hold_s[stop] = 10 + chance[3][stop] * 50
         self._hold_s[park] = 330 + chance[3][park] * 300
-        self._parked = (self._parked | park) & ~go
+        self._parked = (self._parked | (park & ~leave)) & ~go
         self._limit_kmh[go] = _limits(self._target_kmh[go], chance[4][go])
 
     def _spikes(self, chance: NDArray[Any], moving: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Harsh accelerations of 1 to 4 s on both axes, one in 5 minutes of driving or so; and knocks."""
+        """Harsh accelerations of 1 to 4 s on both axes, one in 5 minutes of all driving or so; and knocks."""
         self._spike_s -= 1
-        start = (chance[:, 0] < 1 / 300) & moving & (self._spike_s <= 0)
+        start = (chance[:, 0] < self._harsh) & moving & (self._spike_s <= 0)
         self._spike_s[start] = 1 + np.floor(chance[:, 1][start] * 4)
         self._spike_ms2[start] = (3 + chance[:, 2][start] * 4) * np.where(
             chance[:, 1][start] * 8 % 2 < 1, -1, 1
