@@ -20,7 +20,11 @@ class Episodes:
         self.over_kmh = rules.bands.minor.over_kmh
         self._upper = tuple(
             (band, each.over_kmh, 1 + each.over_percent / 100)
-            for band, each in ((SEVERE, rules.bands.severe), (MAJOR, rules.bands.major), (MINOR, rules.bands.minor))
+            for band, each in (
+                (SEVERE, rules.bands.severe),
+                (MAJOR, rules.bands.major),
+                (MINOR, rules.bands.minor),
+            )
         )
         self._speeding_ms = round(rules.min_episode_s * 1000)
         self._idling_ms = round(settings.idle.event_s * 1000)

@@ -130,7 +130,9 @@ class Harsh:
             return False
         allowed = self._slack_m + self._distance_ratio * kmh / 3.6e3 * gap
         north, east = (lat2 - lat1) * M_PER_DEGREE, (lon2 - lon1) * M_PER_DEGREE
-        return north * north + east * east > allowed * allowed and haversine_m(lat1, lon1, lat2, lon2) > allowed
+        return (
+            north * north + east * east > allowed * allowed and haversine_m(lat1, lon1, lat2, lon2) > allowed
+        )
 
     def events(
         self,

@@ -53,8 +53,6 @@ class DriverStatistics:
             for other, more in totals.items():
                 if day - length < other <= day:
                     add(rolling, more)
-            out.append(
-                DriverRolling(*metrics(rolling), *score(rolling), driver_id, day, self._rolling_days)
-            )
+            out.append(DriverRolling(*metrics(rolling), *score(rolling), driver_id, day, self._rolling_days))
         for week, sums in weeks.items():
             out.append(DriverWeek(*metrics(sums), *score(sums), driver_id, week))
