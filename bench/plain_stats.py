@@ -8,7 +8,6 @@ computed that no table holds. It also is a second, independent implementation to
 from __future__ import annotations
 
 from itertools import repeat
-from math import nan
 from typing import Any
 
 from bench.plain_episodes import OK, UNKNOWN, Episodes, add_band
@@ -146,7 +145,7 @@ class VehicleStatistics:
                     band = episodes.band(speed, limit)
                     if band and span:
                         episodes.speeding(s, t, span, band, speed, limit, lat, lon)
-                if s.speeding is not None and (band == OK or band == UNKNOWN or not span):
+                if s.speeding is not None and (not span or band in (OK, UNKNOWN)):
                     episodes.end_speeding(s, vehicle_id, out)
                 if s.idling is not None:
                     episodes.end_idling(s, vehicle_id, last_t or 0, out)
@@ -394,17 +393,9 @@ class VehicleStatistics:
         else:
             add(total, s.part)
             s.minute = None
-        out.append(
-            VehicleMinute(
-                *metrics(total),
-                vehicle_id,
-                s.minute_start or 0,
-                s.minute_driver,
-                s.minute_fleet,
-                s.minute_lat,
-                s.minute_lon,
-            )
-        )
+        start, driver, fleet = s.minute_start or 0, s.minute_driver, s.minute_fleet
+        row = (*metrics(total), vehicle_id, start, driver, fleet, s.minute_lat, s.minute_lon)
+        out.append(VehicleMinute(*row))
         s.minute_dirty = False
         self._emit_part(s, False, out)
 
@@ -436,20 +427,19 @@ class VehicleStatistics:
                 self._keep_tail(s, trip, s.tail)
             else:
                 self._no_tail(s)
-        out.append(
-            Trip(
-                *metrics(trip),
-                *self._score(trip),
-                s.driver,
-                s.trip_start,
-                vehicle_id,
-                s.trip_end,
-                s.fleet,
-                s.vehicle_class,
-                s.trip_start_lat,
-                s.trip_start_lon,
-                s.trip_end_lat,
-                s.trip_end_lon,
-            )
+        row = (
+            *metrics(trip),
+            *self._score(trip),
+            s.driver,
+            s.trip_start,
+            vehicle_id,
+            s.trip_end,
+            s.fleet,
+            s.vehicle_class,
+            s.trip_start_lat,
+            s.trip_start_lon,
+            s.trip_end_lat,
+            s.trip_end_lon,
         )
+        out.append(Trip(*row))
         s.trip = None

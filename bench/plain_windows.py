@@ -36,23 +36,25 @@ class DriverStatistics:
 
     def finish(self, windows: Windows, driver_id: str, out: list[Any]) -> None:
         """The end of input: all windows of a driver are complete."""
-        score = self._score
         for hour, sums in windows.hours.items():
-            out.append(DriverHour(*metrics(sums), *score(sums), driver_id, hour))
+            out.append(DriverHour(*self._row(sums, driver_id, hour)))
         totals: dict[int, Sums] = {}
         for fleet_id, days in windows.days.items():
             for day, sums in days.items():
-                out.append(FleetDay(*metrics(sums), *score(sums), fleet_id, day, driver_id))
+                out.append(FleetDay(*self._row(sums, fleet_id, day, driver_id)))
                 add(totals.setdefault(day, Sums()), sums)
         weeks: dict[int, Sums] = {}
         length = self._rolling_days * DAY_MS
         for day, sums in totals.items():
-            out.append(DriverDay(*metrics(sums), *score(sums), driver_id, day))
+            out.append(DriverDay(*self._row(sums, driver_id, day)))
             add(weeks.setdefault(day - (day // DAY_MS + THURSDAY) % 7 * DAY_MS, Sums()), sums)
             rolling = Sums()
             for other, more in totals.items():
                 if day - length < other <= day:
                     add(rolling, more)
-            out.append(DriverRolling(*metrics(rolling), *score(rolling), driver_id, day, self._rolling_days))
+            out.append(DriverRolling(*self._row(rolling, driver_id, day, self._rolling_days)))
         for week, sums in weeks.items():
-            out.append(DriverWeek(*metrics(sums), *score(sums), driver_id, week))
+            out.append(DriverWeek(*self._row(sums, driver_id, week)))
+
+    def _row(self, sums: Sums, *own: str | int) -> tuple[Any, ...]:
+        return (*metrics(sums), *self._score(sums), *own)

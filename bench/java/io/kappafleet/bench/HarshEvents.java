@@ -74,8 +74,7 @@ final class HarshEvents {
     fix.y = y;
   }
 
-  private boolean tooFar(
-      double lat1, double lon1, double lat2, double lon2, long gap, double kmh) {
+  private boolean tooFar(double lat1, double lon1, double lat2, double lon2, long gap, double kmh) {
     double allowed = rules.slackM + rules.distanceRatio * kmh / 3.6e3 * gap;
     double north = (lat2 - lat1) * M_PER_DEGREE;
     double east = (lon2 - lon1) * M_PER_DEGREE;
@@ -108,8 +107,7 @@ final class HarshEvents {
       double y) {
     boolean noX = ax != ax;
     boolean noY = ay != ay;
-    double crash =
-        noX ? Math.abs(ay) : noY ? Math.abs(ax) : Math.sqrt(ax * ax + ay * ay);
+    double crash = noX ? Math.abs(ay) : noY ? Math.abs(ax) : Math.sqrt(ax * ax + ay * ay);
     int started = axis(s, vehicle, ACCEL, thresholds, x, noX, t, gap, speed, lat, lon);
     started |= axis(s, vehicle, BRAKE, thresholds, -x, noX, t, gap, speed, lat, lon);
     started |= axis(s, vehicle, CORNER, thresholds, y, noY, t, gap, speed, lat, lon);

@@ -8,8 +8,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The job's parameters, as {@code jobs.driver_stats.settings.Settings} gives them as JSON, and under
- * {@code ids} what rows name as their rules.
+ * The job's parameters, as {@code jobs.driver_stats.settings.Settings} gives them as JSON, and
+ * under {@code ids} what rows name as their rules.
  */
 final class Rules implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -135,7 +135,9 @@ final class Rules implements Serializable {
         };
     weights = score.required("speeding_weights");
     speedingWeights =
-        new double[] {number(weights, "minor"), number(weights, "major"), number(weights, "severe")};
+        new double[] {
+          number(weights, "minor"), number(weights, "major"), number(weights, "severe")
+        };
     idleWeight = number(score, "idle_weight");
     JsonNode risks = score.required("bands");
     bands = new double[] {number(risks, "low"), number(risks, "mild"), number(risks, "medium")};

@@ -60,8 +60,7 @@ final class VehicleStatistics {
       boolean hasPlace = lat == lat && lon == lon;
       if (speed > rules.maxKmh) {
         top = speed = Double.NaN;
-      } else if (speed - s.credibleKmh > rules.slackKmh
-          && harsh.isJump(s, t, speed, lat, lon)) {
+      } else if (speed - s.credibleKmh > rules.slackKmh && harsh.isJump(s, t, speed, lat, lon)) {
         speed = Double.NaN;
       } else if (speed == speed) {
         s.credibleT = t;
