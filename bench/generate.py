@@ -29,7 +29,7 @@ METRES_PER_DEGREE = 111_195.0
 
 LIMITS_KMH = np.array([20, 30, 50, 60, 70, 80, 100, 120])
 SPEEDING, SEVERE, UNMAPPED = 0.85, 0.95, 0.98
-"""From these shares of all roads on they are driven too fast; far too fast (1.45 times the limit); have no known one."""
+"""From these shares of all roads on they are driven too fast, far too fast (1.45 times the limit), have none known."""
 
 SIDEWAYS_MS2 = 3.0
 """How fast one takes a bend."""

@@ -16,8 +16,6 @@ class Episodes:
 
     def __init__(self, settings: Settings) -> None:
         rules = settings.speeding
-        self.fixed_kmh = rules.limit_kmh
-        self.over_kmh = rules.bands.minor.over_kmh
         self._upper = tuple(
             (band, each.over_kmh, 1 + each.over_percent / 100)
             for band, each in (

@@ -42,8 +42,7 @@ class Harsh:
             name: (min(accel, level), min(brake, level), min(corner, level))
             for name, (accel, brake, corner, _) in self.thresholds.items()
         }
-        self.max_kmh = rules.jump.max_kmh
-        self.slack_kmh = rules.jump.slack_kmh
+        self._slack_kmh = rules.jump.slack_kmh
         self._rise_kmh_ms = rules.derived.max_accel_ms2 * 3.6e-3
         self._slack_m, self._distance_ratio = rules.jump.slack_m, rules.jump.distance_ratio
         self._min_fix_gap = round(rules.derived.min_gap_s * 1000)
@@ -69,7 +68,7 @@ class Harsh:
         kmh, last_lat, last_lon = before
         return (
             gap <= self._max_fix_gap
-            and speed - kmh > self.slack_kmh + self._rise_kmh_ms * gap
+            and speed - kmh > self._slack_kmh + self._rise_kmh_ms * gap
             and self._too_far(last_lat, last_lon, lat, lon, gap, kmh)
         )
 

@@ -31,15 +31,21 @@ class VehicleStatistics:
         def ms(seconds: float) -> int:
             return round(seconds * 1000)
 
-        self._max_gap = ms(settings.sample.max_gap_s)
         self._idle_gap = ms(settings.idle.max_gap_s)
-        self._trip_gap = ms(settings.trip.gap_s)
-        self._trip_stop = ms(settings.trip.stop_s)
-        self._standing = settings.standing.speed_kmh
         self._plausible = settings.gps.max_speed_kmh
         self._harsh = Harsh(settings)
         self._episodes = Episodes(settings)
         self._score = Scorer(settings).score
+        self._parameters = (  # of every sample: unpacked at once
+            ms(settings.sample.max_gap_s),
+            ms(settings.trip.gap_s),
+            ms(settings.trip.stop_s),
+            settings.standing.speed_kmh,
+            settings.harsh_rules.jump.max_kmh,
+            settings.harsh_rules.jump.slack_kmh,
+            settings.speeding.limit_kmh,
+            settings.speeding.bands.minor.over_kmh,
+        )
 
     def fold(self, s: Vehicle, message: Telemetry, out: list[Any]) -> None:
         """Folds one message in."""
@@ -50,17 +56,12 @@ class VehicleStatistics:
         if vehicle_class not in harsh.thresholds:
             vehicle_class = harsh.default_class
         accel_level, brake_level, corner_level = harsh.levels[vehicle_class]
-        max_kmh, slack_kmh = harsh.max_kmh, harsh.slack_kmh
-        fixed_kmh, over_kmh = episodes.fixed_kmh, episodes.over_kmh
-        max_gap, trip_gap, trip_stop, standing_kmh = (
-            self._max_gap,
-            self._trip_gap,
-            self._trip_stop,
-            self._standing,
-        )
+        max_gap, trip_gap, trip_stop, standing_kmh, max_kmh, slack_kmh, fixed_kmh, over_kmh = self._parameters
         last_t, last_standing = s.last_t, s.last_standing
         credible_t, credible_kmh = s.credible_t, s.credible_kmh
         credible_lat, credible_lon = s.credible_lat, s.credible_lon
+        last_lat, last_lon, last_odometer = s.last_lat, s.last_lon, s.last_odometer
+        last_speed, last_heading, last_ignition = s.last_speed, s.last_heading, s.last_ignition
         none = repeat(None)
         told_who = False
 
@@ -104,7 +105,9 @@ class VehicleStatistics:
                 um = int(speed * gap * UM_PER_KMH_MS + 0.5)
                 standing = speed < standing_kmh
             else:
-                um = self._distance_without_speed(s, gap, odometer, lat, lon)
+                um = self._distance_without_speed(
+                    gap, (last_odometer, last_lat, last_lon), odometer, lat, lon
+                )
                 standing = um >= 0 and gap > 0 and um < standing_kmh * gap * UM_PER_KMH_MS
             covers = last_t is not None and (
                 gap <= max_gap or (standing and last_standing and gap <= self._idle_gap)
@@ -242,14 +245,20 @@ class VehicleStatistics:
 
             last_t = t
             last_standing = standing
-            s.last_lat = lat
-            s.last_lon = lon
-            s.last_odometer = odometer
-            s.last_speed = speed
-            s.last_heading = heading
-            s.last_ignition = ignition
+            last_lat = lat
+            last_lon = lon
+            last_odometer = odometer
+            last_speed = speed
+            last_heading = heading
+            last_ignition = ignition
         s.last_t = last_t
         s.last_standing = last_standing
+        s.last_lat = last_lat
+        s.last_lon = last_lon
+        s.last_odometer = last_odometer
+        s.last_speed = last_speed
+        s.last_heading = last_heading
+        s.last_ignition = last_ignition
         s.credible_t = credible_t
         s.credible_kmh = credible_kmh
         s.credible_lat = credible_lat
@@ -310,15 +319,22 @@ class VehicleStatistics:
         return others
 
     def _distance_without_speed(
-        self, s: Vehicle, gap: int, odometer: float | None, lat: float | None, lon: float | None
+        self,
+        gap: int,
+        before: tuple[float | None, float | None, float | None],
+        odometer: float | None,
+        lat: float | None,
+        lon: float | None,
     ) -> int:
+        """By the odometer, else by the places, of this sample and the one before; -1 where it is unknown."""
+        last_odometer, last_lat, last_lon = before
         plausible = int(self._plausible * gap * UM_PER_KMH_MS)
-        if odometer is not None and s.last_odometer is not None:
-            driven = odometer - s.last_odometer
+        if odometer is not None and last_odometer is not None:
+            driven = odometer - last_odometer
             if driven >= 0 and driven * 1e6 <= plausible:
                 return int(driven * 1e6 + 0.5)
-        if lat is not None and lon is not None and s.last_lat is not None and s.last_lon is not None:
-            moved = haversine_m(s.last_lat, s.last_lon, lat, lon) * 1e6
+        if lat is not None and lon is not None and last_lat is not None and last_lon is not None:
+            moved = haversine_m(last_lat, last_lon, lat, lon) * 1e6
             if moved <= plausible:
                 return int(moved + 0.5)
         return -1
