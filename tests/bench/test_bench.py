@@ -61,7 +61,7 @@ def worn(source: Path) -> Path:
 
 
 def _jump(samples: dict[str, list[float | None]], draw: random.Random) -> None:
-    """A place and a heading that are wrong, and the speed that a GPS makes of it; sometimes one that nothing drives at."""
+    """A place and a heading that are wrong, and the speed that a GPS makes of it, or one that nothing drives at."""
     at = draw.randrange(SAMPLES)
     kmh = draw.choice((90.0, 150.0, 249.0, 300.0))
     for name, value in (("speed", kmh), ("lat", 40.0), ("heading", 10.0)):
