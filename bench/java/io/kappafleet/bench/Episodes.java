@@ -21,6 +21,9 @@ final class Episodes {
     if (speed != speed || limit != limit) {
       return UNKNOWN;
     }
+    if (speed <= limit + rules.overKmh[0]) {
+      return OK; // as most are
+    }
     for (int band = SEVERE; band >= MINOR; band--) {
       if (speed > limit + rules.overKmh[band - 1] && speed > limit * rules.factor[band - 1]) {
         return band;
