@@ -87,7 +87,7 @@ def run(module: str, source: Path, folder: Path, interpreter: str = sys.executab
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=240,
+        timeout=480,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
