@@ -112,6 +112,9 @@ def compare(ours: Tables, peer: Tables, peer_name: str) -> None:
                 f"{name}: {len(mine)} rows of ours, {len(theirs)} of {peer_name}; not in both: {only}"
             )
         for key, row in theirs.items():
+            more = row.keys() - mine[key].keys()
+            if more:
+                raise Different(f"{name}: only {peer_name} has a column {min(more)}")
             for column, value in mine[key].items():
                 if column in row:
                     other = row[column]
