@@ -20,9 +20,10 @@ from bytewax.operators import StatefulBatchLogic
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from bytewax.testing import run_main
 
-from bench.plain_records import Part, Telemetry, Vehicle, Windows
+from bench.plain_records import Telemetry
+from bench.plain_state import Part, Vehicle, Windows
 from bench.plain_stats import VehicleStatistics
-from bench.plain_windows import add_part, finish_driver
+from bench.plain_windows import DriverStatistics
 from jobs.driver_stats.settings import Settings
 
 BATCH = 1000
@@ -108,19 +109,20 @@ class _VehicleLogic(StatefulBatchLogic[Telemetry, Any, None]):
 
 
 class _DriverLogic(StatefulBatchLogic[Part, Any, None]):
-    def __init__(self) -> None:
+    def __init__(self, statistics: DriverStatistics) -> None:
+        self._statistics = statistics
         self._windows = Windows({}, {})
         self._driver_id = ""
 
     def on_batch(self, values: list[Part]) -> tuple[Iterable[Any], bool]:
         self._driver_id = values[0].driver_id
         for part in values:
-            add_part(self._windows, part)
+            self._statistics.add(self._windows, part)
         return (), False
 
     def on_eof(self) -> tuple[Iterable[Any], bool]:
         out: list[Any] = []
-        finish_driver(self._windows, self._driver_id, out)
+        self._statistics.finish(self._windows, self._driver_id, out)
         return out, True
 
     def snapshot(self) -> None:
@@ -129,7 +131,8 @@ class _DriverLogic(StatefulBatchLogic[Part, Any, None]):
 
 def dataflow(source: Path, target: Path) -> Dataflow:
     """The whole dataflow."""
-    statistics = VehicleStatistics(Settings.load())
+    settings = Settings.load()
+    of_vehicles, of_drivers = VehicleStatistics(settings), DriverStatistics(settings)
     decode = msgspec.json.Decoder(Telemetry).decode
 
     def decoded(lines: list[bytes]) -> list[tuple[str, Telemetry]]:
@@ -138,10 +141,10 @@ def dataflow(source: Path, target: Path) -> Dataflow:
     flow = Dataflow("driver_stats")
     lines = op.input("lines", flow, _LinesSource(source))
     messages = op.flat_map_batch("decode", lines, decoded)
-    vehicles = op.stateful_batch("vehicles", messages, lambda _: _VehicleLogic(statistics))
+    vehicles = op.stateful_batch("vehicles", messages, lambda _: _VehicleLogic(of_vehicles))
     split = op.branch("parts", vehicles, lambda item: type(item[1]) is Part)
     parts = op.map("by_driver", split.trues, lambda item: (item[1].driver_id, item[1]))
-    drivers = op.stateful_batch("drivers", parts, lambda _: _DriverLogic())
+    drivers = op.stateful_batch("drivers", parts, lambda _: _DriverLogic(of_drivers))
     op.output("rows", op.merge("tables", split.falses, drivers), _RowsSink(target))
     return flow
 

@@ -1,14 +1,16 @@
 """Input of the benchmark: a fleet's drives at 1 Hz, the same for the same arguments.
 
-Vehicles drive, stop, park with the ignition off, brake and corner harshly, lose a value now and then, and change
-their driver. Each message carries so many seconds of one vehicle; the messages of all vehicles come interleaved, in
-the order of time, which is the hard case for state by key.
+Vehicles drive, stop, park with the ignition off, brake and corner harshly, speed, are knocked, lose a value now and
+then, and change their driver. Two in five have a device that knows speed limits; one in 25 has no accelerometer, and
+half of these tell how fast they turn. Each message carries so many seconds of one vehicle; the messages of all vehicles
+come interleaved, in the order of time, which is the hard case for state by key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,23 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 """Grows when the same arguments give other bytes; part of the file's name."""
 
 START_MS = 1_795_217_400_000  # 2026-11-20T23:30:00Z: the drives cross hours and a day
 SHIFT_S = 900  # after so long some vehicles change their driver
 LEAD_IN_S = 120
 METRES_PER_DEGREE = 111_195.0
+
+LIMITS_KMH = np.array([20, 30, 50, 60, 70, 80, 100, 120])
+SPEEDING, SEVERE, UNMAPPED = 0.85, 0.95, 0.98
+"""From these shares of all roads on they are driven too fast, far too fast (1.45 times the limit), have none known."""
+
+SIDEWAYS_MS2 = 3.0
+"""How fast one takes a bend."""
+
+KNOCK = 0.99
+"""Of harsh accelerations this share and more is a knock: five times as strong, and felt by the device alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +198,13 @@ def _sampled_fast(fast: Fast) -> Iterator[bytes]:
             ("lat", 6),
             ("lon", 6),
             ("heading", 1),
+            ("yaw_rate", 1),
+            ("speed_limit", 0),
         ):
             values = known[name][:, second, None] + np.zeros(size)
             if name in ("speed", "lat", "lon"):
                 values = values + (known[name][:, second + 1] - known[name][:, second])[:, None] * share
-            elif name != "heading":
+            elif name in ("accel_x", "accel_y"):
                 values = values + 0.05 * rng.standard_normal(values.shape)
             columns[name] = np.round(values, digits).tolist()
         columns["ignition"] = [[bool(on)] * size for on in known["ignition"][:, second]]
@@ -224,8 +238,22 @@ def _message(
     if vehicle % 3 == 0:
         message["vehicle_class"] = "van"
     message["seq"] = slot
-    message["samples"] = {name: values[vehicle] for name, values in columns.items()}
+    lacks = _not_measured(vehicle)
+    message["samples"] = {name: values[vehicle] for name, values in columns.items() if name not in lacks}
     return message
+
+
+@cache
+def _not_measured(vehicle: int) -> frozenset[str]:
+    """Fields that its device does not send."""
+    lacks = set()
+    if vehicle % 5 not in (1, 3):
+        lacks.add("speed_limit")
+    if vehicle % 25 == 7:
+        lacks |= {"accel_x", "accel_y"}
+    if vehicle % 50 != 7:
+        lacks.add("yaw_rate")
+    return frozenset(lacks)
 
 
 class _Fleet:
@@ -240,6 +268,8 @@ class _Fleet:
         self._target_kmh = draw(vehicles) * 60
         self._hold_s = draw(vehicles) * 60
         self._parked = np.zeros(vehicles, bool)
+        self._limit_kmh = np.full(vehicles, 50.0)
+        self._harsh = draw(vehicles) ** 3 / 75  # most drivers are careful
         self._heading = draw(vehicles) * 360
         self._lat = 40.5 + draw(vehicles)
         self._lon = -74.5 + draw(vehicles)
@@ -249,7 +279,9 @@ class _Fleet:
     def drive(self, first: int, seconds: int) -> dict[str, list[list[object]]]:
         """The next seconds as lists by field, vehicle and second; None where a value is missing."""
         rows = [self._second() for _ in range(seconds)]
-        names = ("speed", "accel_x", "accel_y", "lat", "lon", "heading", "ignition")
+        names = (
+            "speed", "accel_x", "accel_y", "lat", "lon", "heading", "ignition", "yaw_rate", "speed_limit",
+        )  # fmt: skip
         fields: dict[str, list[list[object]]] = {
             name: np.array([row[i] for row in rows]).T.tolist() for i, name in enumerate(names)
         }
@@ -261,52 +293,70 @@ class _Fleet:
 
     def _second(self) -> tuple[NDArray[Any], ...]:
         draw, normal, n = self._rng.random, self._rng.standard_normal, self._vehicles
-        self._next_targets(draw((4, n)))
-        wanted = (self._target_kmh - self._speed_kmh) / 3.6 / 4
-        accel = np.clip(wanted, -2.4, 1.8) + 0.15 * normal(n) * (self._target_kmh > 0)
+        self._next_targets(draw((5, n)))
         before = self._speed_kmh
+        (harsh_x, harsh_y), knocks = self._spikes(draw((2, 3, n)), before > 0)
+        wanted = np.clip((self._target_kmh - before) / 3.6 / 4, -2.4, 1.8)
+        accel = np.where(harsh_x != 0, harsh_x, wanted) + 0.15 * normal(n) * (self._target_kmh > 0)
         self._speed_kmh = np.maximum(before + accel * 3.6, 0)
         self._speed_kmh[(self._target_kmh == 0) & (self._speed_kmh < 1.5)] = 0
-        moving = self._speed_kmh > 0
-        turn = normal(n) * np.where(draw(n) < 0.05, 25, 2) * moving
-        self._heading = (self._heading + turn) % 360
         metres = self._speed_kmh / 3.6
+        # To the left, as ISO 8855 has it; headings grow to the right.
+        bend = np.degrees(SIDEWAYS_MS2 / np.maximum(metres, 1))
+        turn = np.clip(normal(n) * np.where(draw(n) < 0.05, 25, 2), -bend, bend)
+        turn = np.where(harsh_y != 0, np.clip(np.degrees(harsh_y / np.maximum(metres, 1)), -40, 40), turn)
+        turn *= self._speed_kmh > 0
+        self._heading = (self._heading - turn) % 360
         self._lat += metres * np.cos(np.radians(self._heading)) / METRES_PER_DEGREE
         self._lon += metres * np.sin(np.radians(self._heading)) / METRES_PER_DEGREE / 0.76
         accel_x = (self._speed_kmh - before) / 3.6 + 0.1 * normal(n)
-        accel_y = metres * np.radians(np.clip(turn, -20, 20)) * 0.5 + 0.1 * normal(n)
-        longitudinal, lateral = self._spikes(draw((2, 3, n)), moving)
+        accel_y = metres * np.radians(turn) + 0.1 * normal(n)
         return (
             np.round(self._speed_kmh, 1),
-            np.round(accel_x + longitudinal, 2),
-            np.round(accel_y + lateral, 2),
+            np.round(accel_x + knocks[0], 2),
+            np.round(accel_y + knocks[1], 2),
             np.round(self._lat, 6),
             np.round(self._lon, 6),
             np.round(self._heading, 1),
             ~self._parked,
+            np.round(turn + 0.2 * normal(n), 1),
+            self._limit_kmh,
             draw(n) < 0.001,
         )
 
     def _next_targets(self, chance: NDArray[Any]) -> None:
-        """Cruise for a minute or so, wait at a light, now and then park for long enough to end the trip."""
+        """Cruise for a minute or so, wait at a light, now and then stand for long enough to end the trip."""
         self._hold_s -= 1
         due = self._hold_s <= 0
         stop = due & ((chance[0] < 0.3) & (self._target_kmh > 0))
         park = stop & (chance[1] < 0.08)
+        leave = park & (chance[1] < 0.02)  # with the engine running
         go = due & ~stop
         self._target_kmh[stop] = 0
         self._target_kmh[go] = 15 + chance[2][go] * 105
         self._hold_s[go] = 10 + chance[3][go] * 80
         self._hold_s[stop] = 10 + chance[3][stop] * 50
         self._hold_s[park] = 330 + chance[3][park] * 300
-        self._parked = (self._parked | park) & ~go
+        self._parked = (self._parked | (park & ~leave)) & ~go
+        self._limit_kmh[go] = _limits(self._target_kmh[go], chance[4][go])
 
-    def _spikes(self, chance: NDArray[Any], moving: NDArray[Any]) -> NDArray[Any]:
-        """Harsh accelerations of 1 to 4 s on both axes, one in 5 minutes of driving or so."""
+    def _spikes(self, chance: NDArray[Any], moving: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Harsh accelerations of 1 to 4 s on both axes, one in 5 minutes of all driving or so; and knocks."""
         self._spike_s -= 1
-        start = (chance[:, 0] < 1 / 300) & moving & (self._spike_s <= 0)
+        start = (chance[:, 0] < self._harsh) & moving & (self._spike_s <= 0)
         self._spike_s[start] = 1 + np.floor(chance[:, 1][start] * 4)
         self._spike_ms2[start] = (3 + chance[:, 2][start] * 4) * np.where(
             chance[:, 1][start] * 8 % 2 < 1, -1, 1
         )
-        return np.where(self._spike_s > 0, self._spike_ms2, 0)
+        spikes = np.where(self._spike_s > 0, self._spike_ms2, 0)
+        knocks = np.where(start & (chance[:, 2] >= KNOCK), 5 * self._spike_ms2, 0)
+        spikes[0] *= np.where(spikes[0] > 0, 0.7, 1)  # an engine is weaker than brakes
+        return spikes, knocks
+
+
+def _limits(target_kmh: NDArray[Any], chance: NDArray[Any]) -> NDArray[Any]:
+    """The limit of a road by how fast one wants to drive there, and by how much one cares; NaN is unknown."""
+    kept = np.searchsorted(LIMITS_KMH, target_kmh)
+    speeding = np.searchsorted(LIMITS_KMH, target_kmh / np.where(chance < SEVERE, 1.12, 1.45), side="right")
+    found = LIMITS_KMH[np.where(chance < SPEEDING, kept, np.maximum(speeding - 1, 0))]
+    return np.where(chance < UNMAPPED, found, np.nan)

@@ -14,9 +14,10 @@ from typing import Any, BinaryIO
 import msgspec
 import pathway as pw  # type: ignore[import-not-found, unused-ignore]
 
-from bench.plain_records import STARTED, Part, Telemetry, Vehicle, Windows
+from bench.plain_records import STARTED, Telemetry
+from bench.plain_state import Part, Vehicle, Windows
 from bench.plain_stats import VehicleStatistics
-from bench.plain_windows import add_part, finish_driver
+from bench.plain_windows import DriverStatistics
 from bench.vehicle_key import vehicle_of
 from jobs.driver_stats.settings import Settings
 
@@ -31,7 +32,8 @@ class Reducers:
     """What Python does: once for each vehicle, and once for each driver."""
 
     def __init__(self) -> None:
-        self._statistics = VehicleStatistics(Settings.load())
+        settings = Settings.load()
+        self._vehicles, self._drivers = VehicleStatistics(settings), DriverStatistics(settings)
         self._message = msgspec.json.Decoder(Telemetry).decode
         self._part = msgspec.json.Decoder(Part).decode
         self._encode = msgspec.json.Encoder().encode
@@ -43,8 +45,8 @@ class Reducers:
         vehicle = Vehicle()
         out: list[Any] = []
         for message in messages:
-            self._statistics.fold(vehicle, message, out)
-        self._statistics.finish(vehicle, messages[0].vehicle_id, out)
+            self._vehicles.fold(vehicle, message, out)
+        self._vehicles.finish(vehicle, messages[0].vehicle_id, out)
         return tuple(
             (item.driver_id if type(item) is Part else "", self._encode(item).decode()) for item in out
         )
@@ -55,9 +57,9 @@ class Reducers:
         parts = [self._part(values[0]) for values, _ in rows]
         windows = Windows({}, {})
         for part in parts:
-            add_part(windows, part)
+            self._drivers.add(windows, part)
         out: list[Any] = []
-        finish_driver(windows, parts[0].driver_id, out)
+        self._drivers.finish(windows, parts[0].driver_id, out)
         return tuple(("", self._encode(row).decode()) for row in out)
 
 

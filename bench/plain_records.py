@@ -1,4 +1,4 @@
-"""Messages, rows and states of the peers, as msgspec structs.
+"""Messages and rows of the peers, as msgspec structs.
 
 Structs have the attribute access of ``__slots__`` and are decoded, encoded and stored faster than plain classes are by
 pickle: what a careful author of a bytewax or PyFlink job would take.
@@ -26,6 +26,8 @@ class Samples(Struct, gc=False):
     heading: list[float | None] | None = None
     ignition: list[bool | None] | None = None
     odometer: list[float | None] | None = None
+    yaw_rate: list[float | None] | None = None
+    speed_limit: list[float | None] | None = None
 
 
 class Telemetry(Struct, gc=False):
@@ -47,25 +49,8 @@ class VehicleOf(Struct, gc=False):
 # ---------------------------------------------------------------- rows
 
 
-class Part(Struct, array_like=True, gc=False):
-    """A driver's share of a vehicle's minute, for the driver's hours and days."""
-
-    driver_id: str
-    fleet_id: str
-    minute_start: int
-    n: int
-    drive_ms: int
-    idle_ms: int
-    stopped_ms: int
-    distance_um: int
-    accel: int
-    brake: int
-    corner: int
-    max_kmh: float | None
-
-
-class Metrics(Struct, gc=False, kw_only=True):
-    """The columns that most tables share."""
+class Metrics(Struct, gc=False):
+    """The columns that most tables share; plain_state.metrics gives their values in this order."""
 
     distance_km: float
     drive_s: float
@@ -76,7 +61,29 @@ class Metrics(Struct, gc=False, kw_only=True):
     harsh_accel: int
     harsh_brake: int
     harsh_corner: int
+    speeding_minor_s: float
+    speeding_major_s: float
+    speeding_severe_s: float
+    speed_limit_unknown_s: float
+    speeding_minor_km: float
+    speeding_major_km: float
+    speeding_severe_km: float
+    speed_limit_unknown_km: float
     n_samples: int
+
+
+class Scored(Metrics, gc=False):
+    """The same with a score; plain_score.Scorer gives its columns in this order."""
+
+    score: float | None
+    score_unclamped: float | None
+    score_band: str | None
+    score_state: str
+    penalty_events: float | None
+    penalty_speeding: float | None
+    penalty_idle: float | None
+    formula: str
+    params_hash: str
 
 
 class VehicleMinute(Metrics, tag="vehicle_minute", tag_field="table", gc=False):
@@ -88,7 +95,7 @@ class VehicleMinute(Metrics, tag="vehicle_minute", tag_field="table", gc=False):
     lon: float | None
 
 
-class Trip(Metrics, tag="trip", tag_field="table", gc=False):
+class Trip(Scored, tag="trip", tag_field="table", gc=False):
     driver_id: str
     start_time: int
     vehicle_id: str
@@ -110,10 +117,14 @@ class DriverEvent(Struct, tag="driver_event", tag_field="table", gc=False):
     end_time: int
     duration_s: float
     peak: float
-    severity: str
+    unit: str
+    severity: str | None
     lat: float | None
     lon: float | None
     speed_kmh: float | None
+    limit_kmh: float | None
+    derived: bool
+    rule: str
     n_samples: int
 
 
@@ -130,125 +141,28 @@ class VehicleLive(Struct, tag="vehicle_live", tag_field="table", gc=False):
     speed_kmh: float | None
 
 
-class DriverHour(Metrics, tag="driver_hour", tag_field="table", gc=False):
+class DriverHour(Scored, tag="driver_hour", tag_field="table", gc=False):
     driver_id: str
     hour_start: int
 
 
-class DriverDay(Metrics, tag="driver_day", tag_field="table", gc=False):
+class DriverDay(Scored, tag="driver_day", tag_field="table", gc=False):
     driver_id: str
     day: int
 
 
-class FleetDay(Metrics, tag="fleet_day", tag_field="table", gc=False):
+class FleetDay(Scored, tag="fleet_day", tag_field="table", gc=False):
     fleet_id: str
     day: int
     driver_id: str
 
 
-# ---------------------------------------------------------------- states
+class DriverWeek(Scored, tag="driver_week", tag_field="table", gc=False):
+    driver_id: str
+    week: int
 
 
-class OpenEvent(Struct, array_like=True):
-    """A harsh event that has not ended."""
-
-    start: int
-    end: int
-    n: int
-    rearm: float
-    threshold: float
-    peak: float
-    lat: float | None
-    lon: float | None
-    speed: float | None
-
-
-class Vehicle(Struct, array_like=True):
-    """What is kept of a vehicle; prefix p: the driver's share of the open minute, m: shares before, q: trip's tail."""
-
-    driver: str = ""
-    fleet: str = ""
-    vehicle_class: str = ""
-    last_t: int | None = None
-    last_lat: float | None = None
-    last_lon: float | None = None
-    last_odometer: float | None = None
-    last_heading: float | None = None
-    last_speed: float | None = None
-    last_standing: bool = False
-    last_ignition: bool | None = None
-    minute_start: int | None = None
-    minute_dirty: bool = False
-    minute_driver: str = ""
-    minute_fleet: str = ""
-    minute_lat: float | None = None
-    minute_lon: float | None = None
-    p_covered: bool = False
-    p_n: int = 0
-    p_drive: int = 0
-    p_idle: int = 0
-    p_stopped: int = 0
-    p_um: int = 0
-    p_accel: int = 0
-    p_brake: int = 0
-    p_corner: int = 0
-    p_max: float = -1.0
-    m_n: int = 0
-    m_drive: int = 0
-    m_idle: int = 0
-    m_stopped: int = 0
-    m_um: int = 0
-    m_accel: int = 0
-    m_brake: int = 0
-    m_corner: int = 0
-    m_max: float = -1.0
-    trip_start: int | None = None
-    trip_end: int = 0
-    trip_start_lat: float | None = None
-    trip_start_lon: float | None = None
-    trip_end_lat: float | None = None
-    trip_end_lon: float | None = None
-    trip_n: int = 0
-    trip_drive: int = 0
-    trip_idle: int = 0
-    trip_stopped: int = 0
-    trip_um: int = 0
-    trip_accel: int = 0
-    trip_brake: int = 0
-    trip_corner: int = 0
-    trip_max: float = -1.0
-    q_n: int = 0
-    q_idle: int = 0
-    q_stopped: int = 0
-    q_um: int = 0
-    q_accel: int = 0
-    q_brake: int = 0
-    q_corner: int = 0
-    q_end: int = 0
-    q_lat: float | None = None
-    q_lon: float | None = None
-    open_events: int = 0
-    accel_event: OpenEvent | None = None
-    brake_event: OpenEvent | None = None
-    corner_event: OpenEvent | None = None
-
-
-class Sums(Struct, array_like=True):
-    """What is kept of a window."""
-
-    n: int = 0
-    drive_ms: int = 0
-    idle_ms: int = 0
-    stopped_ms: int = 0
-    distance_um: int = 0
-    accel: int = 0
-    brake: int = 0
-    corner: int = 0
-    max_kmh: float | None = None
-
-
-class Windows(Struct, array_like=True):
-    """What is kept of a driver: hours by start, days by fleet and start."""
-
-    hours: dict[int, Sums]
-    days: dict[str, dict[int, Sums]]
+class DriverRolling(Scored, tag="driver_rolling", tag_field="table", gc=False):
+    driver_id: str
+    day: int
+    days: int

@@ -8,26 +8,18 @@ computed that no table holds. It also is a second, independent implementation to
 from __future__ import annotations
 
 from itertools import repeat
-from math import asin, cos, nan, radians, sin, sqrt
 from typing import Any
 
-from bench.plain_records import (
-    DriverEvent,
-    OpenEvent,
-    Part,
-    Telemetry,
-    Trip,
-    Vehicle,
-    VehicleLive,
-    VehicleMinute,
-)
+from bench.plain_episodes import OK, UNKNOWN, Episodes, add_band
+from bench.plain_harsh import Harsh, count, haversine_m
+from bench.plain_records import Telemetry, Trip, VehicleLive, VehicleMinute
+from bench.plain_score import Scorer
+from bench.plain_state import Part, Sums, Vehicle, add, metrics
 from jobs.driver_stats.settings import Settings
 
 MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
 UM_PER_KMH_MS = 1e9 / 3.6e6
-EARTH_RADIUS_M = 6_371_008.8
-AXIS_NAMES = ("harsh_accel", "harsh_brake", "harsh_corner")
-SEVERITIES = ("low", "medium", "high")
 DRIVE, IDLE, STOPPED = 0, 1, 2
 STATE_NAMES = ("driving", "idle", "stopped")
 
@@ -39,47 +31,41 @@ class VehicleStatistics:
         def ms(seconds: float) -> int:
             return round(seconds * 1000)
 
-        harsh = settings.harsh
-        self._max_gap = ms(settings.sample.max_gap_s)
         self._idle_gap = ms(settings.idle.max_gap_s)
-        self._trip_gap = ms(settings.trip.gap_s)
-        self._trip_stop = ms(settings.trip.stop_s)
-        self._standing = settings.standing.speed_kmh
         self._plausible = settings.gps.max_speed_kmh
-        self._rearm = harsh.rearm_ratio
-        self._event_gap = ms(harsh.max_gap_s)
-        self._min_speed = harsh.min_speed_kmh
-        self._corner_min_speed = harsh.corner_min_speed_kmh
-        self._thresholds = {
-            name: (
-                harsh.accel_ms2 or each.accel_ms2,
-                harsh.brake_ms2 or each.brake_ms2,
-                harsh.corner_ms2 or each.corner_ms2,
-            )
-            for name, each in harsh.classes.items()
-        }
-        self._default_class = harsh.default_class
+        self._harsh = Harsh(settings)
+        self._episodes = Episodes(settings)
+        self._score = Scorer(settings).score
+        self._parameters = (  # of every sample: unpacked at once
+            ms(settings.sample.max_gap_s),
+            ms(settings.trip.gap_s),
+            ms(settings.trip.stop_s),
+            settings.standing.speed_kmh,
+            settings.harsh_rules.jump.max_kmh,
+            settings.harsh_rules.jump.slack_kmh,
+            settings.speeding.limit_kmh,
+            settings.speeding.bands.minor.over_kmh,
+        )
 
     def fold(self, s: Vehicle, message: Telemetry, out: list[Any]) -> None:
         """Folds one message in."""
         c = message.samples
         vehicle_id = message.vehicle_id
-        first = s.last_t is None
+        harsh, episodes = self._harsh, self._episodes
         vehicle_class = message.vehicle_class
-        if vehicle_class not in self._thresholds:
-            vehicle_class = self._default_class
-        accel_threshold, brake_threshold, corner_threshold = self._thresholds[vehicle_class]
+        if vehicle_class not in harsh.thresholds:
+            vehicle_class = harsh.default_class
+        accel_level, brake_level, corner_level = harsh.levels[vehicle_class]
+        max_gap, trip_gap, trip_stop, standing_kmh, max_kmh, slack_kmh, fixed_kmh, over_kmh = self._parameters
         last_t, last_standing = s.last_t, s.last_standing
-        max_gap, trip_gap, trip_stop, standing_kmh = (
-            self._max_gap,
-            self._trip_gap,
-            self._trip_stop,
-            self._standing,
-        )
+        credible_t, credible_kmh = s.credible_t, s.credible_kmh
+        credible_lat, credible_lon = s.credible_lat, s.credible_lon
+        last_lat, last_lon, last_odometer = s.last_lat, s.last_lon, s.last_odometer
+        last_speed, last_heading, last_ignition = s.last_speed, s.last_heading, s.last_ignition
         none = repeat(None)
         told_who = False
 
-        for t, speed, ax, ay, lat, lon, heading, ignition, odometer in zip(
+        for t, speed, ax, ay, lat, lon, heading, ignition, odometer, yaw_rate, limit in zip(
             c.t,
             c.speed or none,
             c.accel_x or none,
@@ -89,6 +75,8 @@ class VehicleStatistics:
             c.heading or none,
             c.ignition or none,
             c.odometer or none,
+            c.yaw_rate or none,
+            c.speed_limit or none,
             strict=False,
         ):
             if last_t is None:
@@ -100,128 +88,181 @@ class VehicleStatistics:
             others = False
             if not told_who:
                 told_who = True
-                others = self._who(s, message, vehicle_class, first, out)
-            has_place = lat is not None and lon is not None
+                others = self._who(s, message, vehicle_class, out)
+
+            # speed, distance, standing
+            top = speed
+            if speed is not None:
+                if speed > max_kmh:
+                    top = speed = None
+                elif speed - credible_kmh > slack_kmh and harsh.is_jump(
+                    t - credible_t, speed, lat, lon, (credible_kmh, credible_lat, credible_lon)
+                ):
+                    speed = None
+                else:
+                    credible_t, credible_kmh, credible_lat, credible_lon = t, speed, lat, lon
             if speed is not None:
                 um = int(speed * gap * UM_PER_KMH_MS + 0.5)
                 standing = speed < standing_kmh
             else:
-                um = self._distance_without_speed(s, gap, odometer, lat, lon)
+                um = self._distance_without_speed(
+                    gap, (last_odometer, last_lat, last_lon), odometer, lat, lon
+                )
                 standing = um >= 0 and gap > 0 and um < standing_kmh * gap * UM_PER_KMH_MS
             covers = last_t is not None and (
                 gap <= max_gap or (standing and last_standing and gap <= self._idle_gap)
             )
 
             # trip
-            in_trip = s.trip_start is not None
-            if in_trip and (gap >= trip_gap or ignition is False):
+            trip = s.trip
+            if trip is not None and (gap >= trip_gap or ignition is False):
                 self._close_trip(s, vehicle_id, True, out)
-                in_trip = False
-            if not in_trip and ignition is not False and (trip_stop == 0 or not standing):
+                trip = None
+            if trip is None and ignition is not False and (trip_stop == 0 or not standing):
                 covers = False
-                in_trip = True
-                self._open_trip(s, t, lat, lon)
-
-            # minute
-            kind = DRIVE if not standing else (STOPPED if ignition is False else IDLE)
-            minute = t - t % MINUTE_MS
+                trip = self._open_trip(s, t, lat, lon)
             if covers:
                 span = gap
                 if um < 0:
                     um = 0
-                if s.minute_start == minute and t - gap >= minute:
-                    s.p_um += um
-                    if kind == DRIVE:
-                        s.p_drive += span
-                    elif kind == IDLE:
-                        s.p_idle += span
-                    else:
-                        s.p_stopped += span
-                    s.p_covered = True
-                else:
-                    self._cover(s, vehicle_id, t - gap, t, kind, um, out)
             else:
                 span = um = 0
-            if s.minute_start != minute:
-                self._open_minute(s, vehicle_id, minute, out)
+
+            # speeding, idling
+            band = OK
+            if standing:
+                kind = STOPPED if ignition is False else IDLE
+                if s.speeding is not None:
+                    episodes.end_speeding(s, vehicle_id, out)
+                if span and kind == IDLE:
+                    episodes.idling(s, t, span, lat, lon)
+                elif s.idling is not None:
+                    episodes.end_idling(s, vehicle_id, last_t or 0, out)
+            else:
+                kind = DRIVE
+                if limit is None or limit <= 0:
+                    limit = fixed_kmh
+                if limit is None or speed is None:
+                    band = UNKNOWN
+                elif speed > limit + over_kmh:
+                    band = episodes.band(speed, limit)
+                    if band and span:
+                        episodes.speeding(s, t, span, band, speed, limit, lat, lon)
+                if s.speeding is not None and (not span or band in (OK, UNKNOWN)):
+                    episodes.end_speeding(s, vehicle_id, out)
+                if s.idling is not None:
+                    episodes.end_idling(s, vehicle_id, last_t or 0, out)
+
+            # minute
+            minute = t - t % MINUTE_MS
+            part = s.part
+            if s.minute_start == minute and t - gap >= minute:
+                if span:
+                    part.um += um
+                    if kind == DRIVE:
+                        part.drive_ms += span
+                        if band:
+                            add_band(part, band, span, um)
+                    elif kind == IDLE:
+                        part.idle_ms += span
+                    else:
+                        part.stopped_ms += span
+            else:
+                if span:
+                    self._cover(s, vehicle_id, t - gap, t, kind, um, band, out)
+                if s.minute_start != minute:
+                    self._open_minute(s, vehicle_id, minute, out)
+                part = s.part
             if others:  # a minute goes by the driver of its last sample
                 s.minute_driver = s.driver
                 s.minute_fleet = s.fleet
 
             # harsh events
-            accel = brake = corner = 0
-            x = nan if ax is None else ax
-            y = nan if ay is None else abs(ay)
-            if s.open_events or x >= accel_threshold or -x >= brake_threshold or y >= corner_threshold:
-                v = nan if speed is None else speed
-                fast = self._min_speed == 0 or v >= self._min_speed
-                place = (t, gap, lat, lon, speed, vehicle_id, out)
-                s.accel_event, accel = self._event(s, s.accel_event, 0, x, accel_threshold, fast, place)
-                s.brake_event, brake = self._event(s, s.brake_event, 1, -x, brake_threshold, fast, place)
-                fast = self._corner_min_speed == 0 or v >= self._corner_min_speed
-                s.corner_event, corner = self._event(s, s.corner_event, 2, y, corner_threshold, fast, place)
-                s.p_accel += accel
-                s.p_brake += brake
-                s.p_corner += corner
+            started = None
+            if ax is None or ay is None:
+                x, y = harsh.derived(s, t, speed, heading, yaw_rate, lat, lon)
+                if ax is not None:
+                    x = ax
+                if ay is not None:
+                    y = abs(ay)
+            else:
+                x, y = ax, abs(ay)
+            if x >= accel_level or -x >= brake_level or y >= corner_level or s.events:
+                started = harsh.events(
+                    s,
+                    vehicle_id,
+                    (t, gap, speed, lat, lon),
+                    (ax, ay),
+                    (x, y),
+                    harsh.thresholds[vehicle_class],
+                    out,
+                )
+                if started:
+                    count(part, started)
 
-            s.p_n += 1
+            part.n += 1
             s.minute_dirty = True
-            if speed is not None and speed > s.p_max:
-                s.p_max = speed
-            if has_place:
+            if top is not None and top > part.max_kmh:
+                part.max_kmh = top
+            if lat is not None and lon is not None:
                 s.minute_lat = lat
                 s.minute_lon = lon
 
-            if in_trip:
-                if trip_stop > 0 and standing:
-                    s.q_n += 1
-                    if kind == IDLE:
-                        s.q_idle += span
-                    else:
-                        s.q_stopped += span
-                    s.q_um += um
-                    s.q_accel += accel
-                    s.q_brake += brake
-                    s.q_corner += corner
-                    s.q_end = t
-                    if has_place:
-                        s.q_lat = lat
-                        s.q_lon = lon
-                    if speed is not None and speed > s.trip_max:
-                        s.trip_max = speed
-                    if t - s.trip_end >= trip_stop:
-                        self._close_trip(s, vehicle_id, False, out)
+            if trip is not None:
+                if top is not None and top > trip.max_kmh:
+                    trip.max_kmh = top
+                if standing and trip_stop > 0:
+                    sums = s.tail
+                    if sums is None:
+                        sums = s.tail = Sums()
+                    s.tail_end = t
+                    if lat is not None and lon is not None:
+                        s.tail_lat = lat
+                        s.tail_lon = lon
                 else:
-                    if s.q_n:
-                        self._keep_tail(s)
-                    s.trip_n += 1
-                    if kind == DRIVE:
-                        s.trip_drive += span
-                    elif kind == IDLE:
-                        s.trip_idle += span
-                    else:
-                        s.trip_stopped += span
-                    s.trip_um += um
-                    s.trip_accel += accel
-                    s.trip_brake += brake
-                    s.trip_corner += corner
+                    if s.tail is not None:
+                        self._keep_tail(s, trip, s.tail)
+                    sums = trip
                     s.trip_end = t
-                    if has_place:
+                    if lat is not None and lon is not None:
                         s.trip_end_lat = lat
                         s.trip_end_lon = lon
-                    if speed is not None and speed > s.trip_max:
-                        s.trip_max = speed
+                sums.n += 1
+                if span:
+                    sums.um += um
+                    if kind == DRIVE:
+                        sums.drive_ms += span
+                        if band:
+                            add_band(sums, band, span, um)
+                    elif kind == IDLE:
+                        sums.idle_ms += span
+                    else:
+                        sums.stopped_ms += span
+                if started:
+                    count(sums, started)
+                if standing and 0 < trip_stop <= t - s.trip_end:
+                    self._close_trip(s, vehicle_id, False, out)
 
             last_t = t
             last_standing = standing
-            s.last_lat = lat
-            s.last_lon = lon
-            s.last_odometer = odometer
-            s.last_speed = speed
-            s.last_heading = heading
-            s.last_ignition = ignition
+            last_lat = lat
+            last_lon = lon
+            last_odometer = odometer
+            last_speed = speed
+            last_heading = heading
+            last_ignition = ignition
         s.last_t = last_t
         s.last_standing = last_standing
+        s.last_lat = last_lat
+        s.last_lon = last_lon
+        s.last_odometer = last_odometer
+        s.last_speed = last_speed
+        s.last_heading = last_heading
+        s.last_ignition = last_ignition
+        s.credible_t = credible_t
+        s.credible_kmh = credible_kmh
+        s.credible_lat = credible_lat
+        s.credible_lon = credible_lon
 
     def finish(self, s: Vehicle, vehicle_id: str, out: list[Any]) -> None:
         """The end of input: everything that is open is complete."""
@@ -229,11 +270,15 @@ class VehicleStatistics:
             return
         if s.minute_dirty:
             self._emit_minute(s, vehicle_id, out)
-        for axis, event in enumerate((s.accel_event, s.brake_event, s.corner_event)):
-            if event is not None:
-                self._emit_event(s, event, axis, vehicle_id, out)
-        trip_start = s.trip_start
-        if trip_start is not None:
+        if s.held is not None:
+            out.append(s.held)
+            s.held = None
+        self._harsh.close(s, vehicle_id, out)
+        self._episodes.end_idling(s, vehicle_id, s.last_t, out)
+        self._episodes.end_speeding(s, vehicle_id, out)
+        trip_start = None
+        if s.trip is not None:
+            trip_start = s.trip_start
             self._close_trip(s, vehicle_id, True, out)
         state = DRIVE if not s.last_standing else (STOPPED if s.last_ignition is False else IDLE)
         out.append(
@@ -251,42 +296,61 @@ class VehicleStatistics:
             )
         )
 
-    def _who(self, s: Vehicle, message: Telemetry, vehicle_class: str, first: bool, out: list[Any]) -> bool:
-        driver = message.driver_id or f"unknown:{message.vehicle_id}"
+    def _who(self, s: Vehicle, message: Telemetry, vehicle_class: str, out: list[Any]) -> bool:
+        """Takes over driver, fleet and class; tells whether driver or fleet are others than before."""
+        vehicle_id = message.vehicle_id
+        driver = message.driver_id or f"unknown:{vehicle_id}"
         fleet = message.fleet_id or "default"
-        others = s.driver != driver or s.fleet != fleet
-        if others and not first:
-            self._emit_part(s, out)
-            if s.driver != driver:
-                for axis, event in enumerate((s.accel_event, s.brake_event, s.corner_event)):
-                    if event is not None:
-                        self._emit_event(s, event, axis, message.vehicle_id, out)
-                s.open_events = 0
-                s.accel_event = s.brake_event = s.corner_event = None
-                if s.trip_start is not None:
-                    self._close_trip(s, message.vehicle_id, True, out)
+        others = driver != s.driver or fleet != s.fleet
+        if others and s.last_t is not None:
+            self._emit_part(s, True, out)
+            if s.held is not None:
+                out.append(s.held)
+                s.held = None
+            if driver != s.driver:
+                self._harsh.close(s, vehicle_id, out)
+                self._episodes.end_speeding(s, vehicle_id, out)
+                self._episodes.end_idling(s, vehicle_id, s.last_t, out)
+                if s.trip is not None:
+                    self._close_trip(s, vehicle_id, True, out)
         s.driver = driver
         s.fleet = fleet
         s.vehicle_class = vehicle_class
         return others
 
     def _distance_without_speed(
-        self, s: Vehicle, gap: int, odometer: float | None, lat: float | None, lon: float | None
+        self,
+        gap: int,
+        before: tuple[float | None, float | None, float | None],
+        odometer: float | None,
+        lat: float | None,
+        lon: float | None,
     ) -> int:
+        """By the odometer, else by the places, of this sample and the one before; -1 where it is unknown."""
+        last_odometer, last_lat, last_lon = before
         plausible = int(self._plausible * gap * UM_PER_KMH_MS)
-        if odometer is not None and s.last_odometer is not None:
-            driven = odometer - s.last_odometer
+        if odometer is not None and last_odometer is not None:
+            driven = odometer - last_odometer
             if driven >= 0 and driven * 1e6 <= plausible:
                 return int(driven * 1e6 + 0.5)
-        if lat is not None and lon is not None and s.last_lat is not None and s.last_lon is not None:
-            moved = haversine_m(s.last_lat, s.last_lon, lat, lon) * 1e6
+        if lat is not None and lon is not None and last_lat is not None and last_lon is not None:
+            moved = haversine_m(last_lat, last_lon, lat, lon) * 1e6
             if moved <= plausible:
                 return int(moved + 0.5)
         return -1
 
     def _cover(
-        self, s: Vehicle, vehicle_id: str, begin: int, end: int, kind: int, um: int, out: list[Any]
+        self,
+        s: Vehicle,
+        vehicle_id: str,
+        begin: int,
+        end: int,
+        kind: int,
+        um: int,
+        band: int,
+        out: list[Any],
     ) -> None:
+        """Adds (begin, end] to the minutes it lies in, split at their edges."""
         span = end - begin
         told = 0
         at = begin
@@ -296,14 +360,16 @@ class VehicleStatistics:
                 self._open_minute(s, vehicle_id, minute, out)
             until = min(minute + MINUTE_MS, end)
             upto = um if until == end else um * (until - begin) // span
+            part = s.part
+            part.um += upto - told
             if kind == DRIVE:
-                s.p_drive += until - at
+                part.drive_ms += until - at
+                if band:
+                    add_band(part, band, until - at, upto - told)
             elif kind == IDLE:
-                s.p_idle += until - at
+                part.idle_ms += until - at
             else:
-                s.p_stopped += until - at
-            s.p_um += upto - told
-            s.p_covered = True
+                part.stopped_ms += until - at
             s.minute_dirty = True
             told = upto
             at = until
@@ -315,174 +381,81 @@ class VehicleStatistics:
         s.minute_driver = s.driver
         s.minute_fleet = s.fleet
         s.minute_lat = s.minute_lon = None
-        s.m_n = s.m_drive = s.m_idle = s.m_stopped = s.m_um = s.m_accel = s.m_brake = s.m_corner = 0
-        s.m_max = -1.0
 
-    def _emit_part(self, s: Vehicle, out: list[Any]) -> None:
-        if s.p_n == 0 and not s.p_covered:
+    def _emit_part(self, s: Vehicle, share: bool, out: list[Any]) -> None:
+        """Takes the driver's part of the open minute to his hour; as one share of several it is added to the minute."""
+        part = s.part
+        if not (part.n or part.drive_ms or part.idle_ms or part.stopped_ms):
             return
-        out.append(
-            Part(
-                s.driver,
-                s.fleet,
-                s.minute_start or 0,
-                s.p_n,
-                s.p_drive,
-                s.p_idle,
-                s.p_stopped,
-                s.p_um,
-                s.p_accel,
-                s.p_brake,
-                s.p_corner,
-                s.p_max if s.p_max >= 0 else None,
-            )
-        )
-        s.m_n += s.p_n
-        s.m_drive += s.p_drive
-        s.m_idle += s.p_idle
-        s.m_stopped += s.p_stopped
-        s.m_um += s.p_um
-        s.m_accel += s.p_accel
-        s.m_brake += s.p_brake
-        s.m_corner += s.p_corner
-        if s.p_max > s.m_max:
-            s.m_max = s.p_max
-        s.p_n = s.p_drive = s.p_idle = s.p_stopped = s.p_um = s.p_accel = s.p_brake = s.p_corner = 0
-        s.p_max = -1.0
-        s.p_covered = False
+        if share:
+            if s.minute is None:
+                s.minute = Sums()
+            add(s.minute, part)
+        s.part = Sums()
+        start = s.minute_start or 0
+        hour = start - start % HOUR_MS
+        held = s.held
+        if held is not None:
+            if held.hour == hour:
+                add(held.sums, part)
+                return
+            out.append(held)
+        s.held = Part(s.driver, s.fleet, hour, part)
 
     def _emit_minute(self, s: Vehicle, vehicle_id: str, out: list[Any]) -> None:
-        self._emit_part(s, out)
-        km = s.m_um / 1e9
-        out.append(
-            VehicleMinute(
-                vehicle_id,
-                s.minute_start or 0,
-                s.minute_driver,
-                s.minute_fleet,
-                s.minute_lat,
-                s.minute_lon,
-                distance_km=km,
-                drive_s=s.m_drive / 1e3,
-                idle_s=s.m_idle / 1e3,
-                stopped_s=s.m_stopped / 1e3,
-                max_speed_kmh=s.m_max if s.m_max >= 0 else None,
-                mean_speed_kmh=km / (s.m_drive / 3.6e6) if s.m_drive > 0 else None,
-                harsh_accel=s.m_accel,
-                harsh_brake=s.m_brake,
-                harsh_corner=s.m_corner,
-                n_samples=s.m_n,
-            )
-        )
+        total = s.minute
+        if total is None:
+            total = s.part
+        else:
+            add(total, s.part)
+            s.minute = None
+        start, driver, fleet = s.minute_start or 0, s.minute_driver, s.minute_fleet
+        row = (*metrics(total), vehicle_id, start, driver, fleet, s.minute_lat, s.minute_lon)
+        out.append(VehicleMinute(*row))
         s.minute_dirty = False
+        self._emit_part(s, False, out)
 
-    def _open_trip(self, s: Vehicle, t: int, lat: float | None, lon: float | None) -> None:
+    def _open_trip(self, s: Vehicle, t: int, lat: float | None, lon: float | None) -> Sums:
         s.trip_start = s.trip_end = t
         s.trip_start_lat = s.trip_end_lat = lat
         s.trip_start_lon = s.trip_end_lon = lon
-        s.trip_n = s.trip_drive = s.trip_idle = s.trip_stopped = s.trip_um = 0
-        s.trip_accel = s.trip_brake = s.trip_corner = 0
-        s.trip_max = -1.0
+        s.trip = Sums()
+        return s.trip
+
+    def _keep_tail(self, s: Vehicle, trip: Sums, tail: Sums) -> None:
+        add(trip, tail)
+        s.trip_end = s.tail_end
+        if s.tail_lat is not None:
+            s.trip_end_lat = s.tail_lat
+            s.trip_end_lon = s.tail_lon
         self._no_tail(s)
 
     def _no_tail(self, s: Vehicle) -> None:
-        s.q_n = s.q_idle = s.q_stopped = s.q_um = s.q_accel = s.q_brake = s.q_corner = 0
-        s.q_lat = s.q_lon = None
-
-    def _keep_tail(self, s: Vehicle) -> None:
-        s.trip_n += s.q_n
-        s.trip_idle += s.q_idle
-        s.trip_stopped += s.q_stopped
-        s.trip_um += s.q_um
-        s.trip_accel += s.q_accel
-        s.trip_brake += s.q_brake
-        s.trip_corner += s.q_corner
-        s.trip_end = s.q_end
-        if s.q_lat is not None:
-            s.trip_end_lat = s.q_lat
-            s.trip_end_lon = s.q_lon
-        self._no_tail(s)
+        s.tail = s.tail_lat = s.tail_lon = None
 
     def _close_trip(self, s: Vehicle, vehicle_id: str, with_tail: bool, out: list[Any]) -> None:
-        if with_tail and s.q_n:
-            self._keep_tail(s)
-        km = s.trip_um / 1e9
-        out.append(
-            Trip(
-                s.driver,
-                s.trip_start or 0,
-                vehicle_id,
-                s.trip_end,
-                s.fleet,
-                s.vehicle_class,
-                s.trip_start_lat,
-                s.trip_start_lon,
-                s.trip_end_lat,
-                s.trip_end_lon,
-                distance_km=km,
-                drive_s=s.trip_drive / 1e3,
-                idle_s=s.trip_idle / 1e3,
-                stopped_s=s.trip_stopped / 1e3,
-                max_speed_kmh=s.trip_max if s.trip_max >= 0 else None,
-                mean_speed_kmh=km / (s.trip_drive / 3.6e6) if s.trip_drive > 0 else None,
-                harsh_accel=s.trip_accel,
-                harsh_brake=s.trip_brake,
-                harsh_corner=s.trip_corner,
-                n_samples=s.trip_n,
-            )
+        trip = s.trip
+        if trip is None:
+            return
+        self._episodes.end_speeding(s, vehicle_id, out)
+        if s.tail is not None:
+            if with_tail:
+                self._keep_tail(s, trip, s.tail)
+            else:
+                self._no_tail(s)
+        row = (
+            *metrics(trip),
+            *self._score(trip),
+            s.driver,
+            s.trip_start,
+            vehicle_id,
+            s.trip_end,
+            s.fleet,
+            s.vehicle_class,
+            s.trip_start_lat,
+            s.trip_start_lon,
+            s.trip_end_lat,
+            s.trip_end_lon,
         )
-        s.trip_start = None
-        self._no_tail(s)
-
-    def _event(
-        self,
-        s: Vehicle,
-        event: OpenEvent | None,
-        axis: int,
-        value: float,
-        threshold: float,
-        fast: bool,
-        place: tuple[Any, ...],
-    ) -> tuple[OpenEvent | None, int]:
-        """One axis at one sample: the event that is open after it, and whether one started."""
-        t, gap, lat, lon, speed, vehicle_id, out = place
-        if event is not None:
-            if gap <= self._event_gap and value >= event.rearm:
-                event.end = t
-                event.n += 1
-                if value > event.peak:
-                    event.peak, event.lat, event.lon, event.speed = value, lat, lon, speed
-                return event, 0
-            self._emit_event(s, event, axis, vehicle_id, out)
-            s.open_events -= 1
-        if value >= threshold and fast:
-            s.open_events += 1
-            return OpenEvent(t, t, 1, self._rearm * threshold, threshold, value, lat, lon, speed), 1
-        return None, 0
-
-    def _emit_event(self, s: Vehicle, event: OpenEvent, axis: int, vehicle_id: str, out: list[Any]) -> None:
-        ratio = event.peak / event.threshold
-        out.append(
-            DriverEvent(
-                s.driver,
-                event.start,
-                AXIS_NAMES[axis],
-                vehicle_id,
-                s.fleet,
-                event.end,
-                (event.end - event.start) / 1e3,
-                event.peak,
-                SEVERITIES[2 if ratio >= 1.5 else (1 if ratio >= 1.25 else 0)],
-                event.lat,
-                event.lon,
-                event.speed,
-                event.n,
-            )
-        )
-
-
-def haversine_m(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
-    """Great-circle distance in metres."""
-    phi1, phi2 = radians(lat1), radians(lat2)
-    a = sin((phi2 - phi1) / 2) ** 2 + cos(phi1) * cos(phi2) * sin(radians(lon2 - lon1) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(a)))
+        out.append(Trip(*row))
+        s.trip = None

@@ -1,68 +1,60 @@
-"""Drivers' hours and days in plain Python: what the peers compute of the parts that vehicles give."""
+"""Drivers' hours, days and weeks in plain Python: what the peers compute of the parts that vehicles give."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bench.plain_records import DriverDay, DriverHour, FleetDay, Part, Sums, Windows
+from bench.plain_records import DriverDay, DriverHour, DriverRolling, DriverWeek, FleetDay
+from bench.plain_score import Scorer
+from bench.plain_state import Part, Sums, Windows, add, metrics
+from jobs.driver_stats.settings import Settings
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-
-
-def add_part(windows: Windows, part: Part) -> None:
-    """Adds a part to its driver's hour and day."""
-    start = part.minute_start
-    hour = start - start % HOUR_MS
-    day = start - start % DAY_MS
-    sums = windows.hours.get(hour)
-    if sums is None:
-        sums = windows.hours[hour] = Sums()
-    _add(sums, part)
-    days = windows.days.setdefault(part.fleet_id, {})
-    sums = days.get(day)
-    if sums is None:
-        sums = days[day] = Sums()
-    _add(sums, part)
+DAY_MS = 24 * 3_600_000
+THURSDAY = 3  # days since Monday; the epoch's first day
 
 
-def _add(sums: Sums, more: Part | Sums) -> None:
-    sums.n += more.n
-    sums.drive_ms += more.drive_ms
-    sums.idle_ms += more.idle_ms
-    sums.stopped_ms += more.stopped_ms
-    sums.distance_um += more.distance_um
-    sums.accel += more.accel
-    sums.brake += more.brake
-    sums.corner += more.corner
-    if more.max_kmh is not None and (sums.max_kmh is None or more.max_kmh > sums.max_kmh):
-        sums.max_kmh = more.max_kmh
+class DriverStatistics:
+    """Folds parts into a driver's windows."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._score = Scorer(settings).score
+        self._rolling_days = settings.local_time.rolling_days
 
-def finish_driver(windows: Windows, driver_id: str, out: list[Any]) -> None:
-    """The end of input: all windows of a driver are complete."""
-    for hour, sums in windows.hours.items():
-        out.append(DriverHour(driver_id, hour, **_metrics(sums)))
-    totals: dict[int, Sums] = {}
-    for fleet_id, days in windows.days.items():
-        for day, sums in days.items():
-            out.append(FleetDay(fleet_id, day, driver_id, **_metrics(sums)))
-            _add(totals.setdefault(day, Sums()), sums)
-    for day, sums in totals.items():
-        out.append(DriverDay(driver_id, day, **_metrics(sums)))
+    def add(self, windows: Windows, part: Part) -> None:
+        """Adds a part to its driver's hour and day."""
+        hour = part.hour
+        sums = windows.hours.get(hour)
+        if sums is None:
+            sums = windows.hours[hour] = Sums()
+        add(sums, part.sums)
+        day = hour - hour % DAY_MS
+        days = windows.days.setdefault(part.fleet_id, {})
+        sums = days.get(day)
+        if sums is None:
+            sums = days[day] = Sums()
+        add(sums, part.sums)
 
+    def finish(self, windows: Windows, driver_id: str, out: list[Any]) -> None:
+        """The end of input: all windows of a driver are complete."""
+        for hour, sums in windows.hours.items():
+            out.append(DriverHour(*self._row(sums, driver_id, hour)))
+        totals: dict[int, Sums] = {}
+        for fleet_id, days in windows.days.items():
+            for day, sums in days.items():
+                out.append(FleetDay(*self._row(sums, fleet_id, day, driver_id)))
+                add(totals.setdefault(day, Sums()), sums)
+        weeks: dict[int, Sums] = {}
+        length = self._rolling_days * DAY_MS
+        for day, sums in totals.items():
+            out.append(DriverDay(*self._row(sums, driver_id, day)))
+            add(weeks.setdefault(day - (day // DAY_MS + THURSDAY) % 7 * DAY_MS, Sums()), sums)
+            rolling = Sums()
+            for other, more in totals.items():
+                if day - length < other <= day:
+                    add(rolling, more)
+            out.append(DriverRolling(*self._row(rolling, driver_id, day, self._rolling_days)))
+        for week, sums in weeks.items():
+            out.append(DriverWeek(*self._row(sums, driver_id, week)))
 
-def _metrics(sums: Sums) -> dict[str, Any]:
-    km = sums.distance_um / 1e9
-    return {
-        "distance_km": km,
-        "drive_s": sums.drive_ms / 1e3,
-        "idle_s": sums.idle_ms / 1e3,
-        "stopped_s": sums.stopped_ms / 1e3,
-        "max_speed_kmh": sums.max_kmh,
-        "mean_speed_kmh": km / (sums.drive_ms / 3.6e6) if sums.drive_ms > 0 else None,
-        "harsh_accel": sums.accel,
-        "harsh_brake": sums.brake,
-        "harsh_corner": sums.corner,
-        "n_samples": sums.n,
-    }
+    def _row(self, sums: Sums, *own: str | int) -> tuple[Any, ...]:
+        return (*metrics(sums), *self._score(sums), *own)

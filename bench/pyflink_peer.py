@@ -18,10 +18,11 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext, StreamExecu
 from pyflink.datastream.connectors.file_system import FileSink, FileSource, StreamFormat
 from pyflink.datastream.state import ValueStateDescriptor
 
-from bench.flink import settings, use_own_flink
-from bench.plain_records import Part, Telemetry, Vehicle, Windows
+from bench import flink
+from bench.plain_records import Telemetry
+from bench.plain_state import Part, Vehicle, Windows
 from bench.plain_stats import VehicleStatistics
-from bench.plain_windows import add_part, finish_driver
+from bench.plain_windows import DriverStatistics
 from bench.vehicle_key import vehicle_of
 from jobs.driver_stats.settings import Settings
 
@@ -69,11 +70,15 @@ class Vehicles(KeyedProcessFunction):  # type: ignore[misc]
 
 
 class Drivers(KeyedProcessFunction):  # type: ignore[misc]
-    """Hours and days by driver."""
+    """Hours, days and weeks by driver."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Opens the state."""
         self._state = runtime_context.get_state(ValueStateDescriptor("windows", Types.PICKLED_BYTE_ARRAY()))
+        self._statistics = DriverStatistics(self._settings)
         self._part = msgspec.json.Decoder(Part).decode
         self._load = msgspec.msgpack.Decoder(Windows, strict=False).decode
         self._dump = msgspec.msgpack.Encoder().encode
@@ -87,13 +92,13 @@ class Drivers(KeyedProcessFunction):  # type: ignore[misc]
             ctx.timer_service().register_event_time_timer(END_MS)
         else:
             windows = self._load(stored)
-        add_part(windows, self._part(value[1]))
+        self._statistics.add(windows, self._part(value[1]))
         self._state.update(self._dump(windows))
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[str]:
         """The end of input."""
         out: list[Any] = []
-        finish_driver(self._load(self._state.value()), ctx.get_current_key(), out)
+        self._statistics.finish(self._load(self._state.value()), ctx.get_current_key(), out)
         for row in out:
             yield self._row(row).decode()
 
@@ -103,13 +108,12 @@ def build(env: StreamExecutionEnvironment, source: Path, folder: Path) -> None:
     pair = Types.TUPLE([Types.STRING(), Types.STRING()])
     files = FileSource.for_record_stream_format(StreamFormat.text_line_format(), str(source)).build()
     lines = env.from_source(files, WatermarkStrategy.no_watermarks(), "lines")
-    vehicles = lines.key_by(vehicle_of, key_type=Types.STRING()).process(
-        Vehicles(Settings.load()), output_type=pair
-    )
+    settings = Settings.load()
+    vehicles = lines.key_by(vehicle_of, key_type=Types.STRING()).process(Vehicles(settings), output_type=pair)
     rows = vehicles.filter(lambda item: not item[0]).map(lambda item: item[1], output_type=Types.STRING())
     parts = vehicles.filter(lambda item: bool(item[0]))
     drivers = parts.key_by(lambda item: item[0], key_type=Types.STRING()).process(
-        Drivers(), output_type=Types.STRING()
+        Drivers(settings), output_type=Types.STRING()
     )
     sink = FileSink.for_row_format(str(folder), Encoder.simple_string_encoder()).build()
     rows.union(drivers).sink_to(sink)
@@ -117,9 +121,9 @@ def build(env: StreamExecutionEnvironment, source: Path, folder: Path) -> None:
 
 def main(source: Path, folder: Path) -> None:
     """Runs the job to the end of its input."""
-    use_own_flink()
+    flink.use_own_flink()
     configuration = Configuration()
-    for name, value in settings(parallelism__default="1").items():
+    for name, value in flink.settings(parallelism__default="1").items():
         configuration.set_string(name, value)
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
     build(env, source.absolute(), folder.absolute())

@@ -47,19 +47,20 @@ public final class FlinkPeer {
     flink.setString("jobmanager.bind-host", "127.0.0.1");
     flink.setString("taskmanager.bind-host", "127.0.0.1");
     StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment(flink);
+    Rules rules = new Rules(args[2]);
     SingleOutputStreamOperator<String> vehicles =
         env.fromSource(
                 new JsonLinesSource(args[0], "vehicle_id", 16 << 20),
                 WatermarkStrategy.noWatermarks(),
                 "lines")
             .keyBy(record -> record.f0, Types.STRING)
-            .process(new Vehicles(new Rules(args[2])))
+            .process(new Vehicles(rules))
             .returns(Types.STRING);
     SingleOutputStreamOperator<String> drivers =
         vehicles
             .getSideOutput(PARTS)
             .keyBy(part -> part.driver, Types.STRING)
-            .process(new Drivers())
+            .process(new Drivers(rules))
             .returns(Types.STRING);
     Encoder<String> lines =
         (row, stream) -> {
@@ -92,7 +93,7 @@ public final class FlinkPeer {
       message = new Telemetry();
       rows = new ArrayList<>();
       parts = new ArrayList<>();
-      statistics = new VehicleStatistics(rules, new Rows(rows::add), parts::add);
+      statistics = new VehicleStatistics(rules, new Rows(rules, rows::add), parts::add);
     }
 
     @Override
@@ -129,11 +130,16 @@ public final class FlinkPeer {
     }
   }
 
-  /** Hours and days by driver. */
+  /** Hours, days and weeks by driver. */
   private static final class Drivers extends KeyedProcessFunction<String, Part, String> {
     private static final long serialVersionUID = 1L;
 
+    private final Rules rules;
     private transient ValueState<Windows> state;
+
+    Drivers(Rules rules) {
+      this.rules = rules;
+    }
 
     @Override
     public void open(OpenContext context) {
@@ -154,7 +160,8 @@ public final class FlinkPeer {
     @Override
     public void onTimer(long timestamp, OnTimerContext context, Collector<String> out)
         throws Exception {
-      state.value().finish(context.getCurrentKey(), new Rows(out::collect));
+      Rows rows = new Rows(rules, out::collect);
+      state.value().finish(context.getCurrentKey(), rules.rollingDays, rows);
     }
   }
 }

@@ -30,6 +30,8 @@ final class Telemetry {
   double[] lon = new double[32];
   double[] heading = new double[32];
   double[] odometer = new double[32];
+  double[] yawRate = new double[32];
+  double[] speedLimit = new double[32];
 
   /** 1 on, 0 off, {@link #UNKNOWN}. */
   byte[] ignition = new byte[32];
@@ -42,7 +44,7 @@ final class Telemetry {
     n = 0;
     try (JsonParser json = JSON.createParser(body)) {
       require(json.nextToken() == JsonToken.START_OBJECT);
-      boolean[] present = new boolean[8];
+      boolean[] present = new boolean[10];
       for (String name = json.nextFieldName(); name != null; name = json.nextFieldName()) {
         switch (name) {
           case "vehicle_id" -> vehicleId = json.nextTextValue();
@@ -77,9 +79,11 @@ final class Telemetry {
         case "lon" -> lon = numbers(json, lon, present, 4);
         case "heading" -> heading = numbers(json, heading, present, 5);
         case "odometer" -> odometer = numbers(json, odometer, present, 6);
+        case "yaw_rate" -> yawRate = numbers(json, yawRate, present, 7);
+        case "speed_limit" -> speedLimit = numbers(json, speedLimit, present, 8);
         case "ignition" -> {
           ignition = switches(json, ignition);
-          present[7] = true;
+          present[9] = true;
         }
         default -> json.skipChildren();
       }
@@ -94,7 +98,9 @@ final class Telemetry {
     lon = present[4] ? lon : none(lon);
     heading = present[5] ? heading : none(heading);
     odometer = present[6] ? odometer : none(odometer);
-    if (!present[7]) {
+    yawRate = present[7] ? yawRate : none(yawRate);
+    speedLimit = present[8] ? speedLimit : none(speedLimit);
+    if (!present[9]) {
       ignition = ignition.length < n ? new byte[n] : ignition;
       Arrays.fill(ignition, 0, n, UNKNOWN);
     }

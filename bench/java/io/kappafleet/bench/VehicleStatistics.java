@@ -13,16 +13,20 @@ final class VehicleStatistics {
 
   private static final long MINUTE_MS = 60_000;
   private static final double UM_PER_KMH_MS = 1e9 / 3.6e6;
-  private static final double EARTH_RADIUS_M = 6_371_008.8;
+  private static final long HOUR_MS = 60 * MINUTE_MS;
 
   private final Rules rules;
   private final Rows rows;
   private final Consumer<Part> parts;
+  private final HarshEvents harsh;
+  private final Episodes episodes;
 
   VehicleStatistics(Rules rules, Rows rows, Consumer<Part> parts) {
     this.rules = rules;
     this.rows = rows;
     this.parts = parts;
+    this.harsh = new HarshEvents(rules, rows);
+    this.episodes = new Episodes(rules, rows);
   }
 
   /** Folds one message in. */
@@ -33,7 +37,7 @@ final class VehicleStatistics {
         m.vehicleClass != null && rules.thresholds.containsKey(m.vehicleClass)
             ? m.vehicleClass
             : rules.defaultClass;
-    double[] threshold = rules.thresholds.get(vehicleClass);
+    double[] level = rules.levels.get(vehicleClass);
     boolean toldWho = false;
 
     for (int i = 0; i < m.n; i++) {
@@ -49,10 +53,21 @@ final class VehicleStatistics {
         others = who(s, m, vehicleClass, first);
       }
       double speed = m.speed[i];
+      double top = speed;
       double lat = m.lat[i];
       double lon = m.lon[i];
       byte ignition = m.ignition[i];
       boolean hasPlace = lat == lat && lon == lon;
+      if (speed > rules.maxKmh) {
+        top = speed = Double.NaN;
+      } else if (speed - s.credibleKmh > rules.slackKmh && harsh.isJump(s, t, speed, lat, lon)) {
+        speed = Double.NaN;
+      } else if (speed == speed) {
+        s.credibleT = t;
+        s.credibleKmh = speed;
+        s.credibleLat = lat;
+        s.credibleLon = lon;
+      }
       long um;
       boolean standing;
       if (speed == speed) {
@@ -78,20 +93,33 @@ final class VehicleStatistics {
       }
 
       int kind = !standing ? DRIVE : ignition == 0 ? STOPPED : IDLE;
-      long minute = t - t % MINUTE_MS;
-      long span = 0;
-      if (covers) {
-        span = gap;
-        um = Math.max(um, 0);
-        if (s.minuteStart == minute && t - gap >= minute) {
-          s.part.distanceUm += um;
-          s.part.span(kind, span);
-          s.partCovered = true;
+      long span = covers ? gap : 0;
+      um = covers ? Math.max(um, 0) : 0;
+      int band = Episodes.OK;
+      if (kind == DRIVE) {
+        double limit = m.speedLimit[i] > 0 ? m.speedLimit[i] : rules.fixedKmh;
+        band = episodes.band(speed, limit);
+        if (band == Episodes.OK || band == Episodes.UNKNOWN || span == 0) {
+          episodes.endSpeeding(s, vehicle);
         } else {
-          cover(s, vehicle, t - gap, t, kind, um);
+          episodes.speeding(s, t, span, band, speed, limit, lat, lon);
         }
       } else {
-        um = 0;
+        episodes.endSpeeding(s, vehicle);
+      }
+      if (kind == IDLE && span > 0) {
+        episodes.idling(s, t, span, lat, lon);
+      } else {
+        episodes.endIdling(s, vehicle);
+      }
+
+      long minute = t - t % MINUTE_MS;
+      if (covers) {
+        if (s.minuteStart == minute && t - gap >= minute) {
+          s.part.span(kind, band, span, um);
+        } else {
+          cover(s, vehicle, t - gap, t, kind, band, um);
+        }
       }
       if (s.minuteStart != minute) {
         openMinute(s, vehicle, minute);
@@ -101,39 +129,36 @@ final class VehicleStatistics {
         s.minuteFleet = s.fleet;
       }
 
-      int accel = 0;
-      int brake = 0;
-      int corner = 0;
-      double x = m.accelX[i];
-      double y = Math.abs(m.accelY[i]);
-      if (s.openEvents > 0 || x >= threshold[0] || -x >= threshold[1] || y >= threshold[2]) {
-        boolean fast = rules.minSpeed == 0 || speed >= rules.minSpeed;
-        Vehicle.Event was = s.accel;
-        s.accel = event(s, was, 0, x, threshold[0], fast, t, gap, lat, lon, speed, vehicle);
-        accel = started(was, s.accel);
-        was = s.brake;
-        s.brake = event(s, was, 1, -x, threshold[1], fast, t, gap, lat, lon, speed, vehicle);
-        brake = started(was, s.brake);
-        was = s.corner;
-        fast = rules.cornerMinSpeed == 0 || speed >= rules.cornerMinSpeed;
-        s.corner = event(s, was, 2, y, threshold[2], fast, t, gap, lat, lon, speed, vehicle);
-        corner = started(was, s.corner);
-        s.part.accel += accel;
-        s.part.brake += brake;
-        s.part.corner += corner;
+      int started = 0;
+      double ax = m.accelX[i];
+      double ay = m.accelY[i];
+      double x = ax;
+      double y = Math.abs(ay);
+      if (x != x || y != y) {
+        if (s.fix == null) {
+          s.fix = new Vehicle.Fix();
+        }
+        harsh.derive(s.fix, t, speed, m.heading[i], m.yawRate[i], lat, lon);
+        x = x == x ? x : s.fix.x;
+        y = y == y ? y : s.fix.y;
+      }
+      if (s.openEvents > 0 || x >= level[0] || -x >= level[1] || y >= level[2]) {
+        double[] thresholds = rules.thresholds.get(vehicleClass);
+        started = harsh.at(s, vehicle, thresholds, t, gap, speed, lat, lon, ax, ay, x, y);
+        s.part.count(started);
       }
 
       s.part.n++;
       s.minuteDirty = true;
-      if (speed > s.part.maxKmh) {
-        s.part.maxKmh = speed;
+      if (top > s.part.maxKmh) {
+        s.part.maxKmh = top;
       }
       if (hasPlace) {
         s.minuteLat = lat;
         s.minuteLon = lon;
       }
       if (inTrip) {
-        inTrip(s, vehicle, t, kind, span, um, accel, brake, corner, speed, hasPlace, lat, lon);
+        inTrip(s, vehicle, t, kind, band, span, um, started, top, hasPlace, lat, lon);
       }
 
       s.lastT = t;
@@ -155,7 +180,10 @@ final class VehicleStatistics {
     if (s.minuteDirty) {
       emitMinute(s, vehicle);
     }
-    emitEvents(s, vehicle);
+    tell(s);
+    harsh.close(s, vehicle);
+    episodes.endSpeeding(s, vehicle);
+    episodes.endIdling(s, vehicle);
     long tripStart = s.tripStart;
     if (tripStart != Vehicle.NONE) {
       closeTrip(s, vehicle, true);
@@ -169,12 +197,11 @@ final class VehicleStatistics {
       String vehicle,
       long t,
       int kind,
+      int band,
       long span,
       long um,
-      int accel,
-      int brake,
-      int corner,
-      double speed,
+      int started,
+      double top,
       boolean hasPlace,
       double lat,
       double lon) {
@@ -184,13 +211,12 @@ final class VehicleStatistics {
     }
     Sums sums = waits ? s.tail : s.trip;
     sums.n++;
-    sums.span(kind, span);
-    sums.distanceUm += um;
-    sums.accel += accel;
-    sums.brake += brake;
-    sums.corner += corner;
-    if (speed > s.trip.maxKmh) {
-      s.trip.maxKmh = speed;
+    sums.span(kind, band, span, um);
+    if (started != 0) {
+      sums.count(started);
+    }
+    if (top > s.trip.maxKmh) {
+      s.trip.maxKmh = top;
     }
     if (!waits) {
       s.tripEnd = t;
@@ -217,11 +243,18 @@ final class VehicleStatistics {
     boolean otherDriver = !driver.equals(s.driver);
     boolean others = otherDriver || !fleet.equals(s.fleet);
     if (others && !first) {
-      emitPart(s);
+      if (!s.part.isEmpty()) {
+        if (s.minute == null) {
+          s.minute = new Sums();
+        }
+        s.minute.add(s.part);
+        hold(s);
+      }
+      tell(s);
       if (otherDriver) {
-        emitEvents(s, m.vehicleId);
-        s.openEvents = 0;
-        s.accel = s.brake = s.corner = null;
+        harsh.close(s, m.vehicleId);
+        episodes.endSpeeding(s, m.vehicleId);
+        episodes.endIdling(s, m.vehicleId);
         if (s.tripStart != Vehicle.NONE) {
           closeTrip(s, m.vehicleId, true);
         }
@@ -239,20 +272,11 @@ final class VehicleStatistics {
     if (driven >= 0 && driven * 1e6 <= plausible) {
       return (long) (driven * 1e6 + 0.5);
     }
-    double moved = haversine(s.lastLat, s.lastLon, lat, lon) * 1e6;
+    double moved = HarshEvents.haversine(s.lastLat, s.lastLon, lat, lon) * 1e6;
     return moved <= plausible ? (long) (moved + 0.5) : -1;
   }
 
-  private static double haversine(double lat1, double lon1, double lat2, double lon2) {
-    double phi1 = Math.toRadians(lat1);
-    double phi2 = Math.toRadians(lat2);
-    double north = Math.sin((phi2 - phi1) / 2);
-    double east = Math.sin(Math.toRadians(lon2 - lon1) / 2);
-    double a = north * north + Math.cos(phi1) * Math.cos(phi2) * east * east;
-    return 2 * EARTH_RADIUS_M * Math.asin(Math.min(1, Math.sqrt(a)));
-  }
-
-  private void cover(Vehicle s, String vehicle, long begin, long end, int kind, long um) {
+  private void cover(Vehicle s, String vehicle, long begin, long end, int kind, int band, long um) {
     long span = end - begin;
     long told = 0;
     for (long at = begin; at < end; ) {
@@ -262,9 +286,7 @@ final class VehicleStatistics {
       }
       long until = Math.min(minute + MINUTE_MS, end);
       long upto = until == end ? um : um * (until - begin) / span;
-      s.part.span(kind, until - at);
-      s.part.distanceUm += upto - told;
-      s.partCovered = true;
+      s.part.span(kind, band, until - at, upto - told);
       s.minuteDirty = true;
       told = upto;
       at = until;
@@ -279,28 +301,43 @@ final class VehicleStatistics {
     s.minuteDriver = s.driver;
     s.minuteFleet = s.fleet;
     s.minuteLat = s.minuteLon = Double.NaN;
-    s.minute.clear();
-  }
-
-  private void emitPart(Vehicle s) {
-    if (s.part.n == 0 && !s.partCovered) {
-      return;
-    }
-    Part part = new Part();
-    part.driver = s.driver;
-    part.fleet = s.fleet;
-    part.minuteStart = s.minuteStart == Vehicle.NONE ? 0 : s.minuteStart;
-    part.sums.add(s.part);
-    parts.accept(part);
-    s.minute.add(s.part);
-    s.part.clear();
-    s.partCovered = false;
   }
 
   private void emitMinute(Vehicle s, String vehicle) {
-    emitPart(s);
-    rows.minute(vehicle, s);
+    Sums total = s.part;
+    if (s.minute != null) {
+      total = s.minute;
+      total.add(s.part);
+      s.minute = null;
+    }
+    rows.minute(vehicle, s, total);
     s.minuteDirty = false;
+    if (!s.part.isEmpty()) {
+      hold(s);
+    }
+  }
+
+  /** Takes the driver's part of the open minute to his hour. */
+  private void hold(Vehicle s) {
+    long hour = s.minuteStart - s.minuteStart % HOUR_MS;
+    if (s.held != null && s.held.hour != hour) {
+      tell(s);
+    }
+    if (s.held == null) {
+      s.held = new Part();
+      s.held.driver = s.driver;
+      s.held.fleet = s.fleet;
+      s.held.hour = hour;
+    }
+    s.held.sums.add(s.part);
+    s.part.clear();
+  }
+
+  private void tell(Vehicle s) {
+    if (s.held != null) {
+      parts.accept(s.held);
+      s.held = null;
+    }
   }
 
   private void openTrip(Vehicle s, long t, double lat, double lon) {
@@ -327,68 +364,12 @@ final class VehicleStatistics {
   }
 
   private void closeTrip(Vehicle s, String vehicle, boolean withTail) {
+    episodes.endSpeeding(s, vehicle);
     if (withTail && s.tail.n > 0) {
       keepTail(s);
     }
     rows.trip(vehicle, s);
     s.tripStart = Vehicle.NONE;
     noTail(s);
-  }
-
-  private void emitEvents(Vehicle s, String vehicle) {
-    Vehicle.Event[] open = {s.accel, s.brake, s.corner};
-    for (int axis = 0; axis < open.length; axis++) {
-      if (open[axis] != null) {
-        rows.event(vehicle, s, open[axis], axis);
-      }
-    }
-  }
-
-  private static int started(Vehicle.Event before, Vehicle.Event after) {
-    return after != null && after != before ? 1 : 0;
-  }
-
-  /** One axis at one sample: the event that is open after it. */
-  private Vehicle.Event event(
-      Vehicle s,
-      Vehicle.Event event,
-      int axis,
-      double value,
-      double threshold,
-      boolean fast,
-      long t,
-      long gap,
-      double lat,
-      double lon,
-      double speed,
-      String vehicle) {
-    if (event != null) {
-      if (gap <= rules.eventGapMs && value >= event.rearm) {
-        event.end = t;
-        event.n++;
-        if (value > event.peak) {
-          event.peak = value;
-          event.lat = lat;
-          event.lon = lon;
-          event.speed = speed;
-        }
-        return event;
-      }
-      rows.event(vehicle, s, event, axis);
-      s.openEvents--;
-    }
-    if (!(value >= threshold) || !fast) {
-      return null;
-    }
-    s.openEvents++;
-    Vehicle.Event begun = new Vehicle.Event();
-    begun.start = begun.end = t;
-    begun.rearm = rules.rearm * threshold;
-    begun.threshold = threshold;
-    begun.peak = value;
-    begun.lat = lat;
-    begun.lon = lon;
-    begun.speed = speed;
-    return begun;
   }
 }
