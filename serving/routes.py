@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving import encodings, parameters, visibility
-from serving.examples import example_id, example_row
+from serving.examples import example_row
 from serving.parameters import FORMATS, Asked
 from serving.periods import MAX_PARTITIONS
 from serving.questions import Bucket, Question, Scope, questions
@@ -142,7 +142,7 @@ def _path(question: Question) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "schema": {"type": "string", "maxLength": parameters.MAX_ID_LENGTH},
-            "example": example_id(name),
+            "example": example_row(question)[name],
         }
         for name in question.ids
     ]
@@ -152,7 +152,7 @@ def _query(question: Question) -> list[dict[str, Any]]:
     bucket = question.bucket.value
     what = "date or time" if question.ranged_by_time else "date"
     texts = {
-        bucket: f"One {bucket} (`{example_id(bucket)}`); without it and `from`: the current one.",
+        bucket: f"One {bucket} (`{example_row(question).get(bucket)}`); without it and `from`: the current one.",
         "from": f"Start of a range, included: a {what}. At most {MAX_PARTITIONS} {bucket}s.",
         "to": f"End of a range: a {what}; a date is included, a time is not.",
         "cursor": "Of the page before; `next` has it.",
@@ -211,7 +211,7 @@ def _answers(question: Question) -> dict[str, Any]:
 def add_examples(document: dict[str, Any]) -> None:
     """Gives each question of an OpenAPI document its example; FastAPI itself would drop their nulls."""
     for question in questions():
-        row = example_row(question.table)
+        row = example_row(question)
         content = document["paths"][question.path]["get"]["responses"]["200"]["content"]
         content["application/json"]["example"] = {
             "rows": [row],
