@@ -73,7 +73,7 @@ def _fill(session: Session) -> None:
                mean=8.25, neighbours_median=8.0, neighbours=1, disagrees=False)  # fmt: skip
     put = {"version": FIRST, "job": EXPOSURE}
     insert(session, "driver_exposure", **put, driver_id="anna", day=DAY, hour_start=HOUR, on_road_s=545.0,
-           known_s=235.0, coverage=0.4, pm2_5_mean=25.8, sensors=2)  # fmt: skip
+           known_s=235.0, coverage=0.4, pm2_5_ug_h=1.68, pm2_5_mean=25.8, sensors=2)  # fmt: skip
     insert(session, "event_weather", **put, driver_id="anna", day=DAY, event_time=HOUR, type="harsh_brake",
            vehicle_id="van-7", cell=CELL, temperature=9.4, sensors=2)  # fmt: skip
     insert(session, "reject", **put, day=DAY, source="observations-0", received_at=HOUR, offset=7, reason="not JSON",

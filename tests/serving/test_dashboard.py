@@ -121,6 +121,30 @@ def test_a_drivers_day_has_figures_a_time_line_a_chart_and_tables(page: Page, ad
     assert page.problems == []
 
 
+def test_a_drivers_day_says_what_he_breathed_and_the_weather_when_he_drove_harshly(
+    page: Page, address: str, filled: Session
+) -> None:
+    section = "[...document.querySelectorAll('main section')].find((each) => each.innerText.startsWith('{}'))"
+    dust, weather = section.format("Fine dust"), section.format("Weather at")
+    show(page, address, "driver/anna")
+    page.wait(dust)
+    assert "None: it appears here when the job driver_exposure" in str(page.evaluate(f"{dust}.innerText"))
+    assert "None." in str(page.evaluate(f"{weather}.innerText"))
+    with other_tables(filled):
+        show(page, address, "driver/anna")
+        page.wait(f"{dust}?.querySelector('tbody')")
+        cells = "[...{}.querySelectorAll('tbody td')].map((each) => each.innerText)"
+        assert page.evaluate(cells.format(dust)) == [
+            "11:00", "1.68 µg/m³·h", "25.8 µg/m³", "–", "0:09 h", "40 %", "2",
+        ]  # fmt: skip
+        assert page.evaluate(cells.format(weather)) == [
+            "11:00:00", "Harsh brake", "9.4 °C", "–", "–", "–", "2", "van-7",
+        ]  # fmt: skip
+        show(page, address, "driver/anna", "2026-11-20")
+        page.wait(f"{dust}?.innerText.includes('None: ')")
+    assert page.problems == []
+
+
 def test_hours_of_driving_left_stand_on_the_list_the_leaderboard_and_the_drivers_day(
     page: Page, address: str
 ) -> None:
@@ -230,6 +254,9 @@ def test_a_page_without_its_key_asks_for_one(page: Page, filled: Session, tmp_pa
         assert page.evaluate("[...document.getElementById('fleet').options].map((each) => each.value)") == [
             "north"
         ]
+        show(page, f"{found}/dashboard/", "driver/anna")
+        assert "Trips (" in page.text()
+        assert "Fine dust" not in page.text()  # of any fleet's drivers: not for this key
 
 
 def test_everything_the_page_loads_is_its_own() -> None:

@@ -1,6 +1,7 @@
-// One driver's day: figures, trips and events on a time line, speed by the minute, hours of driving left.
+// One driver's day: figures, trips and events on a time line, speed by the minute, hours of driving left, air and weather.
 
 import { at, rows } from "../api.js";
+import { airOf, airSections } from "../exposure.js";
 import { figure, h, mark, svg, table } from "../dom.js";
 import { Rows, atMostEvery, by, live } from "../feed.js";
 import { clock, driveLeft, duration, eventName, hourMinute, km, number, whole } from "../format.js";
@@ -14,21 +15,22 @@ export function start({ into, fleet, day, parts: [id], feed, fail }) {
 
   async function load(signal) {
     const path = `/v1/${at("drivers", id)}`;
-    const [days, trips, events, seen] = await Promise.all([
+    const [days, trips, events, seen, air] = await Promise.all([
       rows(`${path}/days?from=${day}&to=${day}`, { signal }), rows(`${path}/trips?from=${day}&to=${day}`, { signal }),
       rows(`${path}/events?day=${day}`, { signal }),
-      fleet && day === new Date().toISOString().slice(0, 10) ? rows(`/v1/${at("fleets", fleet, "vehicles")}?limit=5000`, { signal }) : []]);
+      fleet && day === new Date().toISOString().slice(0, 10) ? rows(`/v1/${at("fleets", fleet, "vehicles")}?limit=5000`, { signal }) : [],
+      airOf(id, day, signal)]);
     const [now] = seen.filter((row) => row.drive_left_driver === id).sort(by("drive_left_at", true));
     const vehicles = [...new Set(trips.map((trip) => trip.vehicle_id))].slice(0, 8);
     const minutes = (await Promise.all(vehicles.map((vehicle) => rows(`/v1/${at("vehicles", vehicle, "minutes")}?day=${day}`, { signal }))))
       .flat().filter((minute) => minute.driver_id === id).sort((a, b) => (a.minute_start < b.minute_start ? -1 : 1));
-    return { day: days[0], trips, events, minutes, now };
+    return { day: days[0], trips, events, minutes, now, air };
   }
 
-  function draw({ day: sums, trips, events, minutes, now }) {
+  function draw({ day: sums, trips, events, minutes, now, air }) {
     chart?.destroy(); chart = null;
     const heading = h("div", { class: "head" }, h("h1", {}, id), h("span", { class: "soft" }, day), h("div", { class: "grow" }, h("a", { href: "#/drivers" }, "All drivers")));
-    if (!sums && !trips.length && !events.length && !minutes.length) {
+    if (!sums && !trips.length && !events.length && !minutes.length && !air?.hours.length) {
       into.replaceChildren(heading, empty(`Nothing of ${id} on ${day}`, "Choose another day above."));
       return;
     }
@@ -52,7 +54,8 @@ export function start({ into, fleet, day, parts: [id], feed, fail }) {
         { label: "Vehicle", of: (row) => row.vehicle_id }, { label: "Distance", number: true, of: (row) => km(row.distance_km) },
         { label: "Driving", number: true, of: (row) => duration(row.drive_s) }, { label: "Idling", number: true, of: (row) => duration(row.idle_s) },
         { label: "Top km/h", number: true, of: (row) => whole(row.max_speed_kmh) }, { label: "State", of: (row) => (row.final ? "ended" : "under way") }], trips)
-        : h("p", { class: "soft" }, "None.")));
+        : h("p", { class: "soft" }, "None.")),
+      ...(air ? airSections(air) : []));
     if (minutes.length) chart = speeds(plot, minutes);
   }
 
@@ -61,10 +64,12 @@ export function start({ into, fleet, day, parts: [id], feed, fail }) {
   addEventListener("resize", resize);
   addEventListener("themechange", redraw);
   const days = new Rows("day"), trips = new Rows("start_time", "vehicle_id"), events = new Rows("event_time", "type", "vehicle_id");
-  const tables = { driver_day: days, trip: trips, driver_event: events };
-  let minutes = [], now, closed = false;
+  const hours = new Rows("hour_start"), weather = new Rows("event_time", "type", "vehicle_id");
+  const tables = { driver_day: days, trip: trips, driver_event: events, driver_exposure: hours, event_weather: weather };
+  let minutes = [], now, maySeeAir = false, closed = false;
   const soon = atMostEvery(DRAW_MS, () => {
-    const found = { day: days.sorted(by("day"))[0], trips: trips.sorted(by("start_time", true)), events: events.sorted(by("event_time", true)), minutes, now };
+    const found = { day: days.sorted(by("day"))[0], trips: trips.sorted(by("start_time", true)), events: events.sorted(by("event_time", true)), minutes, now,
+      air: maySeeAir ? { hours: hours.sorted(by("hour_start")), weather: weather.sorted(by("event_time", true)) } : null };
     const text = JSON.stringify(found);
     if (closed || text === shown) return;
     shown = text;
@@ -74,6 +79,8 @@ export function start({ into, fleet, day, parts: [id], feed, fail }) {
     path: `/v1/${at("drivers", id, "feed")}?day=${day}&tables=${Object.keys(tables)}`, load, everyMs: EVERY_MS, fail, feed,
     show(found) {
       days.replace(found.day ? [found.day] : []); trips.replace(found.trips); events.replace(found.events);
+      hours.replace(found.air?.hours ?? []); weather.replace(found.air?.weather ?? []);
+      maySeeAir = found.air !== null;
       ({ minutes, now } = found);
       soon();
     },
