@@ -7,6 +7,7 @@ in the store, which are kept as long as late ones may come, and the windows are 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,15 @@ HISTORY_MS = 2 * DAY_MS
 
 SPILL_LEAST, SPILL_MOST, SPILL_SHARE = 48, 256, 16
 """A tail of so many readings, or of a share of those stored, joins the store before a window closes."""
+
+INDEX_LAG_HOURS = 240
+"""The index that the map shows may be of so many hours before the newest reading, and each still tells of a change."""
+
+CROWD_MESSAGES = 500
+"""So many in a mini-batch are a backlog."""
+
+CROWD_MS = 1000
+"""For so long after such a mini-batch it is taken for one still: watermarks and checkpoints cut small ones, too."""
 
 
 def stations_of(settings: Settings) -> Stations:
@@ -72,6 +82,8 @@ class SensorOperator:
         given = json.loads(settings_json)
         settings = Settings.model_validate(given["settings"])
         self._live = bool(given["live"])
+        self._past_ms = NO_TIMER if self._live else NEVER
+        self._crowded_ms = NO_TIMER
         self._live_ms = round(settings.live.interval_s * 1000)
         self._windows = sensor_windows(settings, self._live)
         keep_ms = settings.keep_ms()
@@ -88,6 +100,7 @@ class SensorOperator:
     def batch(self, b: Batch) -> Result:
         """Takes a mini-batch: readings wait, live rows are written."""
         states, tails = b.states, b.tails
+        self._look_at_the_clock(len(b.lengths))
         _begin(states, b.is_new)
         origins = self._origins(b)
         too_old = kernel.take(
@@ -98,6 +111,7 @@ class SensorOperator:
             origins,
             b.numbers["lat"],
             b.numbers["lon"],
+            self._past_ms,
             states,
             tails.words,
             tails.words.view(np.float64),
@@ -119,6 +133,7 @@ class SensorOperator:
     def timers(self, fired: TimerBatch) -> Result:
         """Closes windows."""
         states = fired.states
+        self._look_at_the_clock(0)
         timers = np.full(len(states), NO_TIMER)
         deletions = np.zeros(len(states), np.bool_)
         rows = MadeRows({})
@@ -152,9 +167,25 @@ class SensorOperator:
         counters = np.array([0, 0, copies])
         return Result(timers=timers, outputs=_outputs(rows), deletions=deletions, counters=counters)
 
+    def _look_at_the_clock(self, messages: int) -> None:
+        """Says which hours are of the past: it decides when rows come, never what they hold. Of files all is.
+
+        In a backlog the watermark passes the twelve windows of an hour one after the other, with nobody to see it, and
+        each would cost as much as the hour.
+
+        Args:
+            messages: how many have come at once.
+        """
+        if not self._live:
+            return
+        now_ms = time.time_ns() // 1_000_000
+        if messages >= CROWD_MESSAGES:
+            self._crowded_ms = now_ms
+        self._past_ms = now_ms if 0 <= now_ms - self._crowded_ms < CROWD_MS else NO_TIMER
+
     def _due(self, series: Series, watermark: int) -> int:
         """When the sensor's timer is due: a window ends, or its oldest day is to be forgotten."""
-        due = self._windows.next_end(series, watermark)
+        due = self._windows.next_end(series, watermark, self._past_ms)
         if self._keep_ms is not None and len(series.t):
             oldest = int(series.t[0])
             forget = oldest - oldest % DAY_MS + DAY_MS + self._keep_ms
@@ -219,7 +250,7 @@ class SensorOperator:
         rows["key"], rows["t"] = which, own["newest_t"]
         hours_since = (own["index_hour"] - own["newest_t"] // HOUR_MS * HOUR_MS) // HOUR_MS
         # Grows with all that may change what is shown: later readings, late ones, and the hour that the index is of.
-        of_index = np.where(own["index_hour"] > 0, np.clip(hours_since + 8, 1, 9), 0)
+        of_index = np.where(own["index_hour"] > 0, np.clip(hours_since + INDEX_LAG_HOURS, 1, None), 0)
         rows["write_us"] = rows["t"] * 1000 + 2 * (own["late"] + of_index) + everything
         known = own["place_t"] > NO_TIMER
         rows["lat"], rows["lon"] = (np.where(known, own[name], np.nan) for name in ("lat", "lon"))

@@ -27,6 +27,7 @@ from jobs.sensor_windows.cleansing import (
     judge,
 )
 from jobs.sensor_windows.derived import NAMES, derived
+from jobs.sensor_windows.kernel import first_end
 from jobs.sensor_windows.layout import AIR_ROW, FLAG_ROW, WINDOW_ROW
 from jobs.sensor_windows.places import Stations, geohash
 from jobs.sensor_windows.quantities import QUANTITIES
@@ -191,8 +192,11 @@ class SensorWindows:
                 )
                 place += len(each.rows)
 
-    def next_end(self, s: Series, watermark: int) -> int:
-        """The next time at which a window that has readings ends; NEVER: none is open."""
+    def next_end(self, s: Series, watermark: int, past_ms: int) -> int:
+        """The next time at which a window that has readings is to be written; NEVER: none is open.
+
+        Five minutes of an hour that ended before ``past_ms`` are written with their hour.
+        """
         found = NEVER
         for _, length_ms in WINDOWS:
             place = 0 if watermark < 0 else len(s.t)
@@ -200,7 +204,8 @@ class SensorWindows:
                 place = int(np.searchsorted(s.t, watermark + 1 - (watermark + 1) % length_ms))
             if place < len(s.t):
                 t = int(s.t[place])
-                found = min(found, t - t % length_ms + length_ms - 1)
+                end = t - t % length_ms + length_ms - 1
+                found = min(found, first_end(t, past_ms) if length_ms == FIVE_MIN_MS else end)
         return found
 
     def _judge(self, s: Series, changed: Array, key: int, changes: int, rows: Rows) -> Array:
