@@ -16,45 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from conf.hours import EuRules, FmcsaRules
-from jobs.driver_stats.hours import MINUTE_MS, Alert, Left, Machine, activities, from_bytes, replay, to_bytes
-from jobs.driver_stats.hours_eu import EuHours, EuState
-from jobs.driver_stats.hours_fmcsa import FmcsaHours, FmcsaState
+from jobs.driver_stats.day_record import DAY_MS, DayRecord, read_state, state_text
+from jobs.driver_stats.hours import MINUTE_MS, Alert, Left, Machine, activities, replay
+from jobs.driver_stats.hours_eu import EuHours
+from jobs.driver_stats.hours_fmcsa import FmcsaHours
 from jobs.driver_stats.layout import NONE
-
-DAY_MS = 86_400_000
 
 
 def machine(rules: EuRules | FmcsaRules) -> EuHours | FmcsaHours:
     """The state machine of a rule set."""
     return EuHours(rules) if isinstance(rules, EuRules) else FmcsaHours(rules)
-
-
-@dataclass(slots=True)
-class DayRecord:
-    """A driver's UTC day: milliseconds of driving and of idling by minute, and what followed from them.
-
-    ``after`` is the state at its end, or as far as it was judged; None: it was not judged yet.
-    """
-
-    minutes: dict[int, tuple[int, int]] = field(default_factory=dict)
-    after: Any = None
-    alerts: list[Alert] = field(default_factory=list)
-
-    def to_bytes(self) -> bytes:
-        """The form that is kept in Flink's state."""
-        minutes = [[minute // MINUTE_MS % 1440, *sums] for minute, sums in self.minutes.items()]
-        first = min(self.minutes, default=0)
-        return _json([first - first % DAY_MS, minutes, _state_text(self.after), self.alerts])
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> DayRecord:
-        """Reads ``to_bytes``."""
-        day, minutes, after, alerts = json.loads(data)
-        return cls(
-            {day + index * MINUTE_MS: (drive, idle) for index, drive, idle in minutes},
-            _state(after),
-            [Alert(*alert) for alert in alerts],
-        )
 
 
 class Changes(NamedTuple):
@@ -84,13 +55,13 @@ class DriverHours:
 
     def head_to_bytes(self) -> bytes:
         """All but the days, in the form that is kept in Flink's state."""
-        return _json([_state_text(self.base), self.judged_to, self.dirty])
+        return _json([state_text(self.base), self.judged_to, self.dirty])
 
     @classmethod
     def from_bytes(cls, machine: Machine, head: bytes, days: MutableMapping[int, DayRecord]) -> DriverHours:
         """Reads ``head_to_bytes``; the days come from where they are kept."""
         base, judged_to, dirty = json.loads(head)
-        return cls(machine, days, _state(base), judged_to, dirty)
+        return cls(machine, days, read_state(base), judged_to, dirty)
 
     def add(self, minute: int, drive_ms: int, idle_ms: int) -> None:
         """Adds to a minute what a vehicle's part of it says; what is taken out again is negative.
@@ -131,8 +102,8 @@ class DriverHours:
             record = self.days[day]
             start = max(day, begin)
             anew = start == day
-            around = self._around(day, record)
-            state, alerts = replay(self.machine, activities(around, start, min(day + DAY_MS, upto)), state)
+            end = min(day + DAY_MS, upto)
+            state, alerts = replay(self.machine, activities(self._around(start, end), start, end), state)
             if anew:
                 gone += record.alerts
                 record.alerts = alerts
@@ -158,9 +129,9 @@ class DriverHours:
         if upto == self.judged_to:
             return self.left(upto)
         day = upto - upto % DAY_MS
-        state, record = self._before(day), self.days.get(day)
-        if record is not None:
-            state, _ = replay(self.machine, activities(self._around(day, record), day, upto), state)
+        state = self._before(day)
+        if day in self.days:
+            state, _ = replay(self.machine, activities(self._around(day, upto), day, upto), state)
         return self.machine.left(state or self.machine.start(), upto)
 
     def standing(self, kind: str, at_ms: int) -> list[Alert]:
@@ -184,28 +155,20 @@ class DriverHours:
                     return after
         return self.base
 
-    def _around(self, day: int, record: DayRecord) -> dict[int, tuple[int, int]]:
-        """A day's minutes, the last one before it and the first one after it."""
-        around = dict(record.minutes)
-        for minute in (day - MINUTE_MS, day + DAY_MS):
-            other = self.days.get(minute - minute % DAY_MS)
-            if other is not None and minute in other.minutes:
-                around[minute] = other.minutes[minute]
+    def _around(self, begin: int, end: int) -> dict[int, tuple[int, int]]:
+        """A day's minutes in [begin, end), the one before them and the one after them."""
+        record = self.days.get(begin - begin % DAY_MS)
+        around = {} if record is None else record.minutes.between(begin - MINUTE_MS, end + MINUTE_MS)
+        for minute in (begin - MINUTE_MS, end):
+            if minute // DAY_MS != begin // DAY_MS:
+                other = self.days.get(minute - minute % DAY_MS)
+                if other is not None and minute in other.minutes:
+                    around[minute] = other.minutes[minute]
         return around
 
 
 def _json(values: list[Any]) -> bytes:
     return json.dumps(values, separators=(",", ":")).encode()
-
-
-def _state_text(state: Any) -> list[str]:
-    return [] if state is None else [type(state).__name__, to_bytes(state).decode()]
-
-
-def _state(text: list[str]) -> Any:
-    if not text:
-        return None
-    return from_bytes({"EuState": EuState, "FmcsaState": FmcsaState}[text[0]], text[1].encode())
 
 
 def _in_order(alerts: Counter[Alert]) -> list[Alert]:

@@ -23,13 +23,14 @@ from connectors.rows import FrameEncoder, Value
 from jobs.driver_stats import drive_minutes, fleet_time, unnamed, windows
 from jobs.driver_stats.at_wheel import AtWheel
 from jobs.driver_stats.drive_minutes import DRIVE_ROW
-from jobs.driver_stats.driving_hours import DriveLeft, DrivingHours
+from jobs.driver_stats.driving_hours import DriveLeft, DrivingHours, OfDriver
 from jobs.driver_stats.fleet_time import FleetTime
 from jobs.driver_stats.hours import MINUTE_MS
 from jobs.driver_stats.layout import NONE
 from jobs.driver_stats.long_windows import ROLLING, WEEK, LongWindows, Written
 from jobs.driver_stats.maxima import Maxima
-from jobs.driver_stats.score import score
+from jobs.driver_stats.pace import Pace
+from jobs.driver_stats.window_rows import WindowRows, fleets_of
 from jobs.driver_stats.windows import DAY_MS, HOUR_MS, WindowSums
 from schemas.tables import table
 
@@ -53,6 +54,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         hours_rules: Mapping[str, EuRules | FmcsaRules] | None = None,
         attributes: bool = False,
         at_wheel: bool = False,
+        emit_long_every_ms: int | None = None,
     ) -> None:
         """Sets when windows are written and forgotten, and how they are scored.
 
@@ -64,9 +66,11 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             hours_rules: rule sets of drivers' hours, in the order in which records of driving name them.
             attributes: whether parts may come whose drivers log-ins tell.
             at_wheel: whether vehicle_live says how long the driver may still drive; for live jobs.
+            emit_long_every_ms: the same as emit_every_ms for open weeks and rolling days; None: like hours and days.
         """
         self._rules = rules
         self._emit_every_ms = emit_every_ms
+        self._emit_long_every_ms = emit_long_every_ms or emit_every_ms
         self._keep_ms = FOR_EVER_MS if keep_ms is None else keep_ms
         self._local_time = local_time
         self._hours_rules = hours_rules or {}
@@ -80,21 +84,26 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             return runtime_context.get_map_state(MapStateDescriptor(name, keys, values))
 
         self._time = FleetTime(self._local_time)
+        self._pace = Pace(self._emit_every_ms or 1, self._emit_long_every_ms or 1)
         self._hours = state("hours", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
         self._days = state("days", Types.LONG(), Types.PICKLED_BYTE_ARRAY())
         self._long = state("long", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._changed = state("changed", Types.STRING(), Types.LONG())
+        self._changed_long = state("changed_long", Types.LONG(), Types.LONG())
         self._maxima = Maxima(state("maxima", Types.STRING(), Types.PICKLED_BYTE_ARRAY()), self._attributes)
         self._left = state("drive_left", Types.LONG(), Types.STRING())
         self._driving = DrivingHours(self._hours_rules, runtime_context)
+        # As it was judged in this call; read anew in the next one.
+        self._hours_of: OfDriver | None = None
         self._wheel = AtWheel(runtime_context) if self._shows_left else None
         self._events = FrameEncoder(table(JOB, "driver_event"))
-        self._encoders = {name: _RowEncoder(name, self._rules) for name in TABLES}
+        self._encoders = {name: WindowRows(name, self._rules) for name in TABLES}
         self._too_old = runtime_context.get_metrics_group().counter("parts_too_old")
 
     def process_element(self, value: tuple[str, bytes], ctx: KeyedProcessFunction.Context) -> Iterable[bytes]:
         """Folds one part in. Each call into the state or the timers is one into Java: there are as few as can be."""
         driver_id, row = value
+        self._hours_of = None
         if len(row) == DRIVE_ROW.itemsize:
             return self._drove(row, ctx.timer_service(), driver_id)
         given = unnamed.read_attributed(row) if unnamed.is_attributed(row) else None
@@ -113,7 +122,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             changed.append((HOUR, place.hour, place.hour_end, stored is None))
             if given is not None:
                 self._maxima.put(f"{HOUR}:{place.hour}", part.fleet_id, given, given.hour_kmh)
-        fleets = _fleets(self._days.get(place.date))
+        fleets = fleets_of(self._days.get(place.date))
         before = fleets.get(part.fleet_id)
         fleets[part.fleet_id] = windows.folded(before, part.sums, part.max_kmh)
         self._days.put(place.date, pickle.dumps(fleets))
@@ -131,7 +140,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         known_ms = drive_minutes.last_minute(row) + 2 * MINUTE_MS  # what comes after a minute matters for it
         if self._emit_every_ms is not None:
             timers.register_event_time_timer(known_ms - 1)
-            self._register_clock(timers)
+            self._register_clock(timers, driver_id)
         elif known_ms - 1 <= watermark:
             return list(self._judge(driver_id, timers))
         return ()
@@ -141,7 +150,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         closed_ms = timers.current_watermark() + 1
         if not self._hours_rules or closed_ms <= 0:
             return
-        hours = self._driving.of_driver()
+        hours = self._hours_of = self._driving.of_driver()
         if not hours:
             return
         dirty = hours.dirty_from()
@@ -160,10 +169,14 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterable[bytes]:
         """Writes what the clock or the watermark asks for, and forgets what is too old."""
         driver_id = ctx.get_current_key()
+        self._hours_of = None
         timers = ctx.timer_service()
         watermark = timers.current_watermark()
         yield from self._judge(driver_id, timers)
         if ctx.time_domain().name == "PROCESSING_TIME":
+            if self._pace.is_long_tick(driver_id, timestamp):
+                yield from self._open_long(driver_id, watermark + 1)
+            self._pace.had_its_turn(driver_id)
             for name, key in list(self._changed.items()):
                 kind = name.partition(":")[0]
                 for end in self._ends(kind, key):
@@ -213,7 +226,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         """When a window ends, in the zone of each fleet that is in it."""
         if kind == HOUR:
             return [self._time.hour_end(key)]
-        fleets = _fleets(self._days.get(key))
+        fleets = fleets_of(self._days.get(key))
         return [self._time.day_end(key, fleet_id) for fleet_id in fleets if fleet_id != OWN]
 
     def _forget(self, kind: str, key: int, timers: TimerService, now_ms: int) -> None:
@@ -228,6 +241,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
 
     def _forget_driving(self, now_ms: int) -> None:
         """Drops minutes of driving; days that close now may still need those that the watermark has left behind."""
+        self._hours_of = None
         hours = self._driving.of_driver()
         hours.forget(now_ms - self._keep_ms)
         hours.save()
@@ -275,13 +289,14 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             elif end - 1 <= watermark:
                 late += self._judge(driver_id, timers)
                 late += self._rows(kind, key, driver_id, watermark + 1, timers)
-        self._register_clock(timers)
+        self._register_clock(timers, driver_id)
         return late
 
-    def _register_clock(self, timers: TimerService) -> None:
+    def _register_clock(self, timers: TimerService, driver_id: str) -> None:
         if self._emit_every_ms is not None:
-            now = time.time_ns() // 1_000_000
-            timers.register_processing_time_timer(now - now % self._emit_every_ms + self._emit_every_ms)
+            tick_ms = self._pace.next_tick(driver_id, time.time_ns() // 1_000_000)
+            if tick_ms is not None:
+                timers.register_processing_time_timer(tick_ms)
 
     def _rows(
         self,
@@ -327,7 +342,7 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         self, date: int, driver_id: str, closed_ms: int, timers: TimerService, ended: int | None, now_ms: int
     ) -> Iterator[bytes]:
         stored = self._days.get(date)
-        fleets = _fleets(stored)
+        fleets = fleets_of(stored)
         own = fleets.pop(OWN, None)
         day = windows.day_text(date)
         ends = {fleet_id: self._time.day_end(date, fleet_id) for fleet_id in fleets}
@@ -373,7 +388,8 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         """How long the driver may still drive, at the day's end or as far as it is closed."""
         if not self._hours_rules or closed_ms <= 0:
             return None
-        left = self._driving.of_driver().left_at(min(closed_ms, end_ms))
+        hours = self._hours_of or self._driving.of_driver()
+        left = hours.left_at(min(closed_ms, end_ms))
         if left is not None and end_ms <= closed_ms:
             self._left.put(date, left.text())
         return left
@@ -393,30 +409,48 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         long = LongWindows.from_bytes(data)
         if data is None:
             self._days_before(long, date)
+        is_known = date in long.dates
         before = {start: week[-1] for start, week in long.weeks.items()} if data is not None else {}
         long.put(date, total, self._week_end(date, fleets))
         for start, (_, was_final, end_ms) in long.weeks.items():
             # A restored job's watermark begins anew, so the timer of a week that was final has fired already.
             if end_ms > closed_ms and (was_final or before.get(start) != end_ms):
                 timers.register_event_time_timer(end_ms - 1)
-        live = self._emit_every_ms is not None
-        written = list(
-            long.changed(
-                date,
-                final=final,
-                closed_ms=closed_ms,
-                rolling_days=self._time.rolling_days,
-                live=live,
-            )
-        )
+        written: list[Written] = []
+        if self._emit_every_ms is not None and is_known and not final:
+            self._changed_long.put(date, date)
+            now_ms = time.time_ns() // 1_000_000
+            timers.register_processing_time_timer(self._pace.next_long_tick(driver_id, now_ms))
+        else:
+            written += self._changed_by(long, date, final, closed_ms)
         self._long.put(OWN, long.to_bytes())
         yield from self._written(written, driver_id)
+
+    def _changed_by(self, long: LongWindows, date: int, final: bool, closed_ms: int) -> Iterator[Written]:
+        live = self._emit_every_ms is not None
+        yield from long.changed(
+            date, final=final, closed_ms=closed_ms, rolling_days=self._time.rolling_days, live=live
+        )
+        if live:
+            self._changed_long.remove(date)
+
+    def _open_long(self, driver_id: str, closed_ms: int) -> Iterator[bytes]:
+        """The weeks and rolling days that wait for their tick: what has closed meanwhile does not."""
+        data = self._long.get(OWN)
+        if data is None:
+            return
+        long = LongWindows.from_bytes(data)
+        dates = sorted(self._changed_long.keys())
+        written = [each for date in dates for each in self._changed_by(long, date, False, closed_ms)]
+        if written:
+            self._long.put(OWN, long.to_bytes())
+            yield from self._written(written, driver_id)
 
     def _days_before(self, long: LongWindows, date: int) -> None:
         """Takes over the days of a savepoint from before there were weeks, as far as they are kept."""
         for other, stored in self._days.items():
             if other != date:
-                fleets = _fleets(stored)
+                fleets = fleets_of(stored)
                 fleets.pop(OWN, None)
                 sums = [WindowSums.from_bytes(data) for data in fleets.values()]
                 total = WindowSums()
@@ -457,44 +491,3 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
                 }
             name = "driver_week" if each.kind == WEEK else "driver_rolling"
             yield self._encoders[name].row(key, each.sums, each.date, each.end_ms, each.final, now_ms)
-
-
-def _fleets(stored: bytes | None) -> dict[str, bytes]:
-    """A day's sums by fleet."""
-    return pickle.loads(stored) if stored is not None else {}
-
-
-class _RowEncoder:
-    """Rows of one of the window tables, whose columns beside the key are the same."""
-
-    def __init__(self, name: str, rules: AdditiveRules | PercentRules) -> None:
-        spec = table(JOB, name)
-        self._rules = rules
-        self._columns = [column.name for column in spec.columns]
-        self._encoder = FrameEncoder(spec)
-
-    def row(
-        self,
-        key: Mapping[str, Value],
-        sums: WindowSums,
-        start_ms: int,
-        end_ms: int,
-        final: bool,
-        now_ms: int,
-        newer: int = 0,
-    ) -> bytes:
-        """One row; ``newer`` grows with whatever else than the sums its columns are made of."""
-        values: dict[str, Value] = {
-            **key,
-            **sums.metrics(),
-            **score(self._rules, sums.tally()).columns(),
-            "final": final,
-            "revision": sums.finals,
-            "superseded_by": start_ms if sums.is_void else None,
-            "updated_at": now_ms,
-        }
-        return self._encoder.encode(
-            sums.write_us(end_ms, final) + 2 * newer,
-            [values.get(name) for name in self._columns],
-            erase=[sums.corrected and name in values for name in self._columns],
-        )

@@ -20,7 +20,8 @@ from pyflink.datastream.state import MapState, MapStateDescriptor
 from conf.hours import EuRules, FmcsaRules
 from connectors.rows import FrameEncoder, Value
 from jobs.driver_stats import drive_minutes, windows
-from jobs.driver_stats.driver_hours import DAY_MS, DayRecord, DriverHours, machine
+from jobs.driver_stats.day_record import DAY_MS, DayRecord
+from jobs.driver_stats.driver_hours import DriverHours, machine
 from jobs.driver_stats.hours import MINUTE_MS, Alert, Machine
 from jobs.driver_stats.layout import NONE
 from schemas.tables import table
@@ -110,22 +111,27 @@ class DrivingHours:
             days = each.hours.days
             assert isinstance(days, _Days)
             days.save()
-            head = [each.folds, each.corrected, each.hours.head_to_bytes().decode()]
-            self._heads.put(name, json.dumps(head).encode())
+            head = json.dumps([each.folds, each.corrected, each.hours.head_to_bytes().decode()]).encode()
+            if head != each.stored:
+                self._heads.put(name, head)
+                each.stored = head
 
     def _kept(self, name: str, data: bytes) -> _Kept:
         folds, corrected, head = json.loads(data)
         days = _Days(self._days, name)
-        return _Kept(DriverHours.from_bytes(self._machines[name], head.encode(), days), folds, corrected)
+        return _Kept(
+            DriverHours.from_bytes(self._machines[name], head.encode(), days), folds, corrected, data
+        )
 
 
 @dataclass(slots=True)
 class _Kept:
-    """A driver under one rule set: how much has come of him, and whether minutes ever came late."""
+    """A driver under one rule set: how much has come of him, whether minutes ever came late, and what is stored."""
 
     hours: DriverHours
     folds: int = 0
     corrected: bool = False
+    stored: bytes = b""
 
 
 class OfDriver:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from jobs.driver_stats.layout import NONE
@@ -178,7 +178,9 @@ def counter(
 
 def to_bytes(state: DataclassInstance) -> bytes:
     """The form that is kept in Flink's state: JSON, its version first."""
-    return json.dumps([STATE_VERSION, *astuple(state)], separators=(",", ":")).encode()
+    # Not astuple: it copies deeply, and all there is are numbers and tuples of them.
+    values = [getattr(state, each.name) for each in fields(state)]
+    return json.dumps([STATE_VERSION, *values], separators=(",", ":")).encode()
 
 
 def from_bytes(kind: type[StateT], data: bytes) -> StateT:

@@ -121,6 +121,7 @@ def build(env: StreamExecutionEnvironment, source: LogSource, sink: RowSink, set
                 hours_rules=settings.hours_rules,
                 attributes=settings.assignments.enabled,
                 at_wheel=source.live and sink.keeps_columns,
+                emit_long_every_ms=round(settings.live.emit_long_s * 1000),
             ),
             output_type=Types.PRIMITIVE_ARRAY(Types.BYTE()),
         )

@@ -119,6 +119,7 @@ class Live(Frozen):
 
     interval_s: NotNegative
     emit_s: Positive
+    emit_long_s: Positive
     backlog_s: Positive
 
 

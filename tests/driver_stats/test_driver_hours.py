@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 
 import pytest
@@ -9,8 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conf.hours import hours
-from jobs.driver_stats.driver_hours import DAY_MS, DayRecord, DriverHours, machine
-from jobs.driver_stats.hours import BREACH, DRIVING, ON_DUTY, WARNING, Activity, activities, replay
+from jobs.driver_stats.day_record import DAY_MS, DayRecord, Minutes
+from jobs.driver_stats.driver_hours import DriverHours, machine
+from jobs.driver_stats.hours import (
+    BREACH,
+    DRIVING,
+    ON_DUTY,
+    WARNING,
+    Activity,
+    Alert,
+    activities,
+    replay,
+    to_bytes,
+)
+from jobs.driver_stats.hours_eu import EuState
 
 PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -221,3 +234,39 @@ def test_a_late_break_withdraws_a_breach():
         log.add(T0 + minute * MIN, -60_000, 0)
     changes = log.judge(T0 + 500 * MIN)
     assert [len(changes.withdrawn), [alert.rule for alert in changes.added]] == [2, ["break"]]
+
+
+def test_a_day_that_an_earlier_version_stored_is_read() -> None:
+    state = ["EuState", to_bytes(EuState(last_end=T0 + 3 * MIN, continuous_ms=2 * MIN)).decode()]
+    alerts = [["hours_warning", "continuous_driving", "7", T0, T0, 1, 2]]
+    # The order in which minutes came was kept.
+    stored = json.dumps([T0 - T0 % DAY_MS, [[2, 60_000, 0], [0, 0, 30_000]], state, alerts]).encode()
+    record = DayRecord.from_bytes(stored)
+    day = T0 - T0 % DAY_MS
+    assert dict(record.minutes) == {day: (0, 30_000), day + 2 * MIN: (60_000, 0)}
+    assert record.after == EuState(last_end=T0 + 3 * MIN, continuous_ms=2 * MIN)
+    assert record.alerts == [Alert("hours_warning", "continuous_driving", "7", T0, T0, 1, 2)]
+    assert DayRecord.from_bytes(record.to_bytes()) == record
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.one_of(st.none(), st.tuples(st.integers(-9, 9), st.integers(0, 9))))
+    ),
+    st.integers(-2, 32),
+    st.integers(-2, 32),
+)
+def test_minutes_are_a_dict_in_the_order_of_time(
+    changes: list[tuple[int, tuple[int, int] | None]], begin: int, end: int
+) -> None:
+    expected: dict[int, tuple[int, int]] = {}
+    minutes = Minutes()
+    for index, sums in changes:
+        if sums is None:
+            assert minutes.pop(T0 + index * MIN, None) == expected.pop(T0 + index * MIN, None)
+        else:
+            minutes[T0 + index * MIN] = expected[T0 + index * MIN] = sums
+    assert list(minutes.items()) == sorted(expected.items())
+    assert Minutes(minutes.day, minutes.pack()) == expected
+    first, last = T0 + begin * MIN, T0 + end * MIN
+    assert minutes.between(first, last) == {at: sums for at, sums in expected.items() if first <= at < last}

@@ -87,6 +87,9 @@ class Job:
     def clock(self) -> None:
         self._fire(self.clock_timers, END, TimeDomain.PROCESSING_TIME)
 
+    def clock_until(self, now_ms: int) -> None:
+        self._fire(self.clock_timers, now_ms, TimeDomain.PROCESSING_TIME)
+
     def advance(self, watermark: int) -> None:
         self.watermark = watermark
         self._fire(self.event_timers, watermark, TimeDomain.EVENT_TIME)
@@ -245,6 +248,33 @@ def test_nothing_is_kept_of_a_driver_who_was_not_seen_for_long() -> None:
     job.advance(HOUR + 40 * DAY_MS)
     assert not any(job.states.values())
     assert not job.event_timers
+
+
+def test_open_weeks_and_rolling_days_are_written_at_a_slower_tick_and_in_the_end() -> None:
+    job = Job(emit_long_every_ms=300_000)
+    job.part(HOUR)
+    job.clock()
+    assert [row["n_samples"] for row in job.rows("driver_rolling")] == [1]
+    job.frames.clear()
+    job.part(HOUR)
+    job.part(HOUR)
+    tick = min(job.clock_timers)
+    job.clock_until(tick)
+    assert [row["n_samples"] for row in job.rows("driver_day")] == [3]
+    assert not job.rows("driver_week")
+    assert not job.rows("driver_rolling")
+    (slow,) = job.clock_timers
+    assert tick < slow <= tick + 301_000
+    job.clock()
+    for name in ("driver_week", "driver_rolling"):
+        assert [(row["n_samples"], row["final"]) for row in job.rows(name)] == [(3, False)]
+    job.part(HOUR)
+    job.clock_until(min(job.clock_timers))
+    job.advance(HOUR + DAY_MS)
+    job.frames.clear()
+    job.clock()  # what is final already is not written as open
+    assert not job.rows("driver_rolling")
+    assert not job.states["changed_long"]
 
 
 def test_weeks_go_on_from_the_days_of_a_savepoint_from_before_there_were_weeks() -> None:

@@ -1,5 +1,6 @@
 package io.kappafleet.cassandra;
 
+import com.datastax.oss.driver.api.core.CqlIdentifier;
 import com.datastax.oss.driver.api.core.CqlSession;
 import com.datastax.oss.driver.api.core.CqlSessionBuilder;
 import com.datastax.oss.driver.api.core.config.DefaultDriverOption;
@@ -12,6 +13,7 @@ import com.datastax.oss.driver.api.core.servererrors.QueryValidationException;
 import io.kappafleet.record.RowFrame;
 import io.kappafleet.record.TableSpec;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
@@ -32,10 +34,12 @@ final class CassandraConnection implements AutoCloseable {
   private static final long CLOSE_TIMEOUT_S = 5;
 
   private final CqlSession session;
+  private final CqlIdentifier keyspace;
   private final TableUpsert[] upserts;
 
-  private CassandraConnection(CqlSession session, TableUpsert[] upserts) {
+  private CassandraConnection(CqlSession session, String keyspace, TableUpsert[] upserts) {
     this.session = session;
+    this.keyspace = CqlIdentifier.fromInternal(keyspace);
     this.upserts = upserts;
   }
 
@@ -103,7 +107,7 @@ final class CassandraConnection implements AutoCloseable {
       for (int i = 0; i < upserts.length; i++) {
         upserts[i] = prepare(session, tables.get(i), settings.keyspace());
       }
-      return new CassandraConnection(session, upserts);
+      return new CassandraConnection(session, settings.keyspace(), upserts);
     } catch (IOException | RuntimeException e) {
       close(session);
       throw e;
@@ -159,7 +163,7 @@ final class CassandraConnection implements AutoCloseable {
   }
 
   /**
-   * Sends upserts of one partition as one statement.
+   * Sends upserts as one statement.
    *
    * @throws IllegalArgumentException when a frame does not fit its table
    */
@@ -170,6 +174,15 @@ final class CassandraConnection implements AutoCloseable {
     BatchStatementBuilder batch = new BatchStatementBuilder(BatchType.UNLOGGED);
     frames.forEach(frame -> batch.addStatement(bind(frame)));
     return session.executeAsync(batch.build());
+  }
+
+  /** The nodes that have a partition; empty, so the same for all, as long as they are not known. */
+  Set<Node> replicas(ByteBuffer routingKey) {
+    return session
+        .getMetadata()
+        .getTokenMap()
+        .map(tokens -> tokens.getReplicas(keyspace, routingKey))
+        .orElse(Set.of());
   }
 
   private BoundStatement bind(byte[] frame) {

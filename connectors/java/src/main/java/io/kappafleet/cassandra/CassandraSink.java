@@ -111,7 +111,8 @@ public final class CassandraSink extends AsyncSinkBase<byte[], UpsertGroup> {
       CassandraWriter writer =
           new CassandraWriter(
               context, configuration, state, connection, settings, tables, inFlight);
-      return new GroupingWriter(writer, inFlight, tables, context.getProcessingTimeService());
+      return new GroupingWriter(
+          writer, inFlight, tables, context.getProcessingTimeService(), connection::replicas);
     } catch (RuntimeException e) {
       connection.close();
       throw e;

@@ -3,12 +3,14 @@ package io.kappafleet.cassandra;
 import io.kappafleet.record.TableSpec;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.connector.base.sink.writer.AsyncSinkWriter;
 import org.apache.flink.connector.base.sink.writer.BufferedRequestState;
@@ -96,9 +98,12 @@ final class CassandraWriter extends AsyncSinkWriter<UpsertGroup, UpsertGroup> {
 
   private IOException refused(UpsertGroup group, Throwable failure) {
     return new IOException(
-        "Cassandra cannot take a row of table %s.%s: %s"
+        "Cassandra cannot take a row of table %s: %s"
             .formatted(
-                settings.keyspace(), tables.get(group.table()).name(), Failures.reason(failure)),
+                Arrays.stream(group.tables())
+                    .mapToObj(table -> settings.keyspace() + "." + tables.get(table).name())
+                    .collect(Collectors.joining(" or ")),
+                Failures.reason(failure)),
         failure);
   }
 

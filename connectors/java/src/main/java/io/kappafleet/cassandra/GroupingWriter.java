@@ -9,8 +9,8 @@ import org.apache.flink.api.connector.sink2.StatefulSinkWriter;
 import org.apache.flink.connector.base.sink.writer.BufferedRequestState;
 
 /**
- * Checks rows and hands them on: each at once while Cassandra keeps up; under load grouped by
- * partition, for which a row waits up to a second, the longer the more is in flight. A checkpoint
+ * Checks rows and hands them on: each at once while Cassandra keeps up; under load some in one
+ * statement, for which a row waits up to a second, the longer the more is in flight. A checkpoint
  * never leaves one behind.
  */
 final class GroupingWriter
@@ -30,12 +30,13 @@ final class GroupingWriter
       CassandraWriter writer,
       InFlightStatements inFlight,
       List<TableSpec> tables,
-      ProcessingTimeService clock) {
+      ProcessingTimeService clock,
+      HeldUpserts.Replicas replicas) {
     this.writer = writer;
     this.inFlight = inFlight;
     this.tables = tables;
     this.clock = clock;
-    this.held = new HeldUpserts(tables);
+    this.held = new HeldUpserts(tables, replicas);
   }
 
   @Override
@@ -62,7 +63,8 @@ final class GroupingWriter
   private void look(long nowMs) throws IOException, InterruptedException {
     looks = false;
     while (true) {
-      UpsertGroup next = held.oldest(nowMs - inFlight.holdMs(MIN_HELD_MS, MAX_HELD_MS));
+      long holdMs = inFlight.holdMs(MIN_HELD_MS, MAX_HELD_MS);
+      UpsertGroup next = held.oldest(nowMs - holdMs, nowMs - holdMs / 2);
       if (next == null) {
         break;
       }
@@ -87,9 +89,9 @@ final class GroupingWriter
   /** Waits until all is written: no upsert is left for a checkpoint's state. */
   @Override
   public void flush(boolean endOfInput) throws IOException, InterruptedException {
-    for (UpsertGroup next = held.oldest(Long.MAX_VALUE);
+    for (UpsertGroup next = held.oldest(Long.MAX_VALUE, Long.MAX_VALUE);
         next != null;
-        next = held.oldest(Long.MAX_VALUE)) {
+        next = held.oldest(Long.MAX_VALUE, Long.MAX_VALUE)) {
       writer.write(next, null);
     }
     writer.flush(true);

@@ -9,9 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.flink.connector.base.sink.writer.AsyncSinkWriterStateSerializer;
 
-/**
- * Row frames of one partition of one table on their way to Cassandra, and how often they failed.
- */
+/** Row frames that are one statement on their way to Cassandra, and how often they failed. */
 final class UpsertGroup implements Serializable {
   private static final long serialVersionUID = 1L;
 
@@ -36,8 +34,9 @@ final class UpsertGroup implements Serializable {
     return bytes;
   }
 
-  int table() {
-    return RowFrame.table(frames.get(0));
+  /** Indexes of the tables, each once. */
+  int[] tables() {
+    return frames.stream().mapToInt(RowFrame::table).distinct().toArray();
   }
 
   /**

@@ -16,7 +16,10 @@ class HeldUpsertsTest {
            {"name": "b", "columns": [["n", "bigint"], ["day", "text"], ["id", "bigint"]], "key": [["id", "day"], ["n"]]}]
           """);
 
-  private final HeldUpserts held = new HeldUpserts(TABLES);
+  /** Whether each partition has replicas of its own; else all have the same. */
+  private boolean alone = true;
+
+  private final HeldUpserts held = new HeldUpserts(TABLES, key -> alone ? key : "all");
 
   @Test
   void rowsOfOnePartitionAreOneGroup() {
@@ -28,9 +31,9 @@ class HeldUpsertsTest {
       assertThat(held.add(frame, 0)).isNull();
     }
 
-    assertThat(held.oldest(0).frames()).containsExactly(first, second);
-    assertThat(held.oldest(0).frames()).containsExactly(other);
-    assertThat(held.oldest(0)).isNull();
+    assertThat(held.oldest(0, 0).frames()).containsExactly(first, second);
+    assertThat(held.oldest(0, 0).frames()).containsExactly(other);
+    assertThat(held.oldest(0, 0)).isNull();
     assertThat(held.isEmpty()).isTrue();
   }
 
@@ -84,9 +87,9 @@ class HeldUpsertsTest {
     held.add(a(2, 1, ""), 20);
     held.add(a(1, 2, ""), 30);
 
-    assertThat(held.oldest(9)).isNull();
-    assertThat(held.oldest(10).frames()).hasSize(2);
-    assertThat(held.oldest(19)).isNull();
+    assertThat(held.oldest(9, 9)).isNull();
+    assertThat(held.oldest(10, 10).frames()).hasSize(2);
+    assertThat(held.oldest(19, 19)).isNull();
   }
 
   @Test
@@ -105,14 +108,87 @@ class HeldUpsertsTest {
     byte[] frame = java.util.Arrays.copyOf(a(1, 1, ""), RowFrame.HEADER_BYTES + 6);
 
     assertThat(held.add(frame, 0)).isNull();
-    assertThat(held.oldest(0).frames()).containsExactly(frame);
+    assertThat(held.oldest(0, 0).frames()).containsExactly(frame);
+  }
+
+  @Test
+  void partitionsWithTheSameReplicasGoTogether() {
+    alone = false;
+    byte[] first = a(1, 1, "x");
+    byte[] other = b(2, "monday", 1);
+    byte[] second = a(1, 2, "x");
+    for (byte[] frame : List.of(first, other, second)) {
+      held.add(frame, 0);
+    }
+
+    assertThat(held.oldest(0, 0).frames()).containsExactly(first, second, other);
+    assertThat(held.isEmpty()).isTrue();
+  }
+
+  @Test
+  void partitionsWithOtherReplicasAreLeftOut() {
+    HeldUpserts uneven = new HeldUpserts(TABLES, key -> key.getLong(0) % 2);
+    for (int id = 1; id <= 4; id++) {
+      uneven.add(a(id, 1, ""), 0);
+    }
+
+    UpsertGroup odd = uneven.oldest(0, 0);
+    UpsertGroup even = uneven.oldest(0, 0);
+
+    assertThat(odd.frames()).containsExactly(a(1, 1, ""), a(3, 1, ""));
+    assertThat(even.frames()).containsExactly(a(2, 1, ""), a(4, 1, ""));
+  }
+
+  @Test
+  void youngerPartitionsWaitForMoreOfTheirOwn() {
+    alone = false;
+    held.add(a(1, 1, ""), 10);
+    held.add(a(2, 1, ""), 20);
+    held.add(a(3, 1, ""), 30);
+
+    assertThat(held.oldest(10, 20).frames()).hasSize(2);
+    assertThat(held.oldest(10, 40)).isNull();
+  }
+
+  @Test
+  void statementOfManyPartitionsGoesBeforeCassandraWouldWarnOfIt() {
+    alone = false;
+    for (int id = 0; id < 25; id++) {
+      held.add(a(id, 1, ""), 0);
+    }
+    assertThat(sizes()).containsExactly(10, 10, 5);
+
+    for (int id = 0; id < 4; id++) {
+      held.add(a(id, 1, "x".repeat(2_000)), 0);
+    }
+    assertThat(sizes()).containsExactly(2, 2);
+  }
+
+  @Test
+  void routingKeyIsTheOneThatCassandraHashes() {
+    List<String> asked = new ArrayList<>();
+    HeldUpserts asking =
+        new HeldUpserts(
+            TABLES,
+            key -> {
+              byte[] bytes = new byte[key.remaining()];
+              key.duplicate().get(bytes);
+              asked.add(java.util.HexFormat.of().formatHex(bytes));
+              return 0;
+            });
+    asking.add(a(1, 5, ""), 0);
+    asking.add(b(1, "mon", 7), 0);
+    asking.oldest(0, 0);
+
+    assertThat(asked)
+        .containsExactly("0000000000000001", "0008000000000000000700" + "00036d6f6e00");
   }
 
   private List<Integer> sizes() {
     List<Integer> found = new ArrayList<>();
-    for (UpsertGroup next = held.oldest(Long.MAX_VALUE);
+    for (UpsertGroup next = held.oldest(Long.MAX_VALUE, Long.MAX_VALUE);
         next != null;
-        next = held.oldest(Long.MAX_VALUE)) {
+        next = held.oldest(Long.MAX_VALUE, Long.MAX_VALUE)) {
       found.add(next.frames().size());
     }
     return found;
