@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from jobs.sensor_windows.cleansing import njit
+from jobs.sensor_windows.compiled import njit
 from jobs.sensor_windows.quantities import QUANTITIES
 
 COUNT = len(QUANTITIES)
-FIVE_MIN_MS, HOUR_MS = 300_000, 3_600_000
+FIVE_MIN_MS, HOUR_MS, DAY_MS = 300_000, 3_600_000, 86_400_000
 NONE = -(2**63)
 NEVER = 2**63 - 1
 

@@ -29,11 +29,13 @@ WORDS = 2 + COUNT
 TOLD, CHANGED = 1, 2
 """Marks: tables have been written from this reading; it changed since."""
 
-_HEADER = struct.Struct("<HHIII")
+HEADER = struct.Struct("<HHIII")
+"""Of ``packed``: version, quantities as bits, how many readings, size of the origins, how many revisions."""
+
 _INT64 = struct.Struct("<q")
 _ABSENT_BITS = int(np.array(ABSENT).view(np.int64))
-_VERSION = 1
-_REVISION = np.dtype([("window", "<i8"), ("revision", "<i4")])
+VERSION = 1
+REVISION = np.dtype([("window", "<i8"), ("revision", "<i4")])
 
 Array = NDArray[Any]
 
@@ -163,11 +165,11 @@ class Series:
         """As bytes, without the quantities that no reading has."""
         there = np.flatnonzero((self.x != ABSENT).any(axis=1))
         origins = json.dumps([_plain(each) for each in self.origins], separators=(",", ":")).encode()
-        revisions = np.fromiter(self.revisions.items(), _REVISION, len(self.revisions))
+        revisions = np.fromiter(self.revisions.items(), REVISION, len(self.revisions))
         mask = int(np.bitwise_or.reduce(1 << there)) if len(there) else 0
         return b"".join(
             (
-                _HEADER.pack(_VERSION, mask, len(self.t), len(origins), len(revisions)),
+                HEADER.pack(VERSION, mask, len(self.t), len(origins), len(revisions)),
                 origins,
                 revisions.tobytes(),
                 self.t.tobytes(),
@@ -179,7 +181,17 @@ class Series:
         )
 
 
-def appended(data: bytes, words: Array) -> bytes | None:
+def quantities_of(mask: int) -> list[int]:
+    """The quantities whose bits are set."""
+    return [quantity for quantity in range(COUNT) if mask >> quantity & 1]
+
+
+def origins_of(data: bytes) -> list[Origin]:
+    """The origins as ``packed`` has them."""
+    return [_origin(each) for each in json.loads(data)]
+
+
+def appended(data: bytes, words: Array) -> bytearray | None:
     """What ``packed`` would give once readings that are all later than those there have joined.
 
     Args:
@@ -191,9 +203,9 @@ def appended(data: bytes, words: Array) -> bytes | None:
     """
     if not data:
         return None
-    version, mask, count, origins_size, revisions = _HEADER.unpack_from(data)
-    at = _HEADER.size + origins_size + revisions * _REVISION.itemsize
-    if version != _VERSION or not count:
+    version, mask, count, origins_size, revisions = HEADER.unpack_from(data)
+    at = HEADER.size + origins_size + revisions * REVISION.itemsize
+    if version != VERSION or not count:
         return None
     (last,) = _INT64.unpack_from(data, at + 8 * (count - 1))
     t = words[:, 0]
@@ -204,8 +216,8 @@ def appended(data: bytes, words: Array) -> bytes | None:
         return None
     old = memoryview(data)
     parts: list[bytes | memoryview] = [
-        _HEADER.pack(version, mask, count + len(words), origins_size, revisions),
-        old[_HEADER.size : at],
+        HEADER.pack(version, mask, count + len(words), origins_size, revisions),
+        old[HEADER.size : at],
     ]
 
     def column(size: int, more: bytes) -> None:
@@ -216,12 +228,12 @@ def appended(data: bytes, words: Array) -> bytes | None:
     column(8, t.tobytes())
     column(2, words[:, 1].astype(np.uint16).tobytes())
     column(1, bytes([CHANGED]) * len(words))
-    quantities = [quantity for quantity in range(COUNT) if mask >> quantity & 1]
+    quantities = quantities_of(mask)
     for quantity in quantities:
         column(8, words[:, 2 + quantity].tobytes())
     for _ in quantities:
         column(2, bytes(2 * len(words)))
-    return b"".join(parts)
+    return bytearray().join(parts)
 
 
 def counts_more(one: float, other: float) -> bool:
@@ -235,7 +247,7 @@ def counts_more(one: float, other: float) -> bool:
     return math.isnan(other) or one < other
 
 
-def unpacked(data: bytes) -> Series:
+def unpacked(data: bytes | bytearray) -> Series:
     """The series of ``packed``; an empty one of no bytes.
 
     Raises:
@@ -243,11 +255,11 @@ def unpacked(data: bytes) -> Series:
     """
     if not data:
         return Series()
-    version, mask, count, origins_size, revisions = _HEADER.unpack_from(data)
-    if version != _VERSION:
+    version, mask, count, origins_size, revisions = HEADER.unpack_from(data)
+    if version != VERSION:
         raise ValueError(f"readings of version {version} are not known here")
-    at = _HEADER.size
-    origins = [_origin(each) for each in json.loads(data[at : at + origins_size])]
+    at = HEADER.size
+    origins = origins_of(data[at : at + origins_size])
     at += origins_size
 
     def array(dtype: Any, *shape: int) -> Array:
@@ -256,8 +268,8 @@ def unpacked(data: bytes) -> Series:
         at += found.nbytes
         return found
 
-    corrected = array(_REVISION, revisions)
-    there = [quantity for quantity in range(COUNT) if mask >> quantity & 1]
+    corrected = array(REVISION, revisions)
+    there = quantities_of(mask)
     t, origin, mark = array(np.int64, count), array(np.uint16, count), array(np.uint8, count)
     x = np.full((COUNT, count), ABSENT)
     x[there] = array(np.float64, len(there), count)
