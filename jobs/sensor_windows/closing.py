@@ -65,7 +65,8 @@ def _begins(t: Any, length_ms: int, closed_before: int, first_dirty: int) -> int
     from_ms = closed_before + 1 - (closed_before + 1) % length_ms if closed_before > 0 else 0
     if first_dirty < len(t):
         from_ms = min(from_ms, t[first_dirty] - t[first_dirty] % length_ms)
-    return place_of(t, from_ms)
+    place: int = place_of(t, from_ms)
+    return place
 
 
 @njit
@@ -195,17 +196,30 @@ def close_hours(
     """Adds the hours that have closed, and those that use an hour that changed; and the means that they use.
 
     Args:
+        key: for the rows, and as in ``close_windows`` those that follow.
+        t: [N] ascending.
+        origin: [N] index into ``intervals``.
+        mark: [N] TOLD.
+        dirty: [N] what has changed.
         pollutants: [P] row of ``x`` of each pollutant; -1: it is not measured.
         corrected: row of ``x`` of the corrected PM2.5, which counts where it is there; -1: there is none.
+        x: [R, N] values.
+        verdict: [R, N] of them.
+        rank: RANK.
+        use_suspect: whether suspect readings go into the values.
         min_completeness: an hour with a smaller share of its readings has no mean.
+        closed_before: hours that end up to it have been written.
+        watermark: hours that end up to it are final.
+        changes: grows with what the hours hold.
+        first_origin: is added to the number of an origin.
+        intervals: [O] seconds between readings.
+        scratch: room for N values.
         sums: of SUMS, scratch.
         samples: room for as many numbers as ``means`` has columns.
         made: of HOUR, filled from ``count`` on.
         count: rows that are there.
         means: [P, T], filled from column ``used`` on, one hour after the other; NaN: there is none.
         used: columns that are there.
-
-    See ``close_windows`` for the others.
 
     Returns:
         How many rows and columns are there then; -1, -1: there is no room for them.

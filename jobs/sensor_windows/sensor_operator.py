@@ -132,7 +132,7 @@ class SensorOperator:
         for key in np.flatnonzero(tails.length >= limit).tolist():
             data, known = _joined(states[key], b.store.get(key), tails, key)
             copies += known
-            b.store.put(key, data)
+            b.store.put(key, bytes(data))
         made = self._live_rows(states) if self._live else np.empty(0, LIVE_ROW)
         outputs = {"sensor_live": (made["key"].copy(), made)} if len(made) else {}
         return Result(
@@ -171,7 +171,7 @@ class SensorOperator:
                 deletions[key] = True
             else:
                 timers[key] = NO_TIMER if due == NEVER else due
-                fired.store.put(key, stored.data)
+                fired.store.put(key, bytes(stored.data))
         tables, shown = self._windows.finish()
         told = states[shown["key"]]
         newer = shown["start"] >= told["index_hour"]

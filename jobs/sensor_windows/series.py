@@ -186,7 +186,7 @@ def quantities_of(mask: int) -> list[int]:
     return [quantity for quantity in range(COUNT) if mask >> quantity & 1]
 
 
-def origins_of(data: bytes) -> list[Origin]:
+def origins_of(data: bytes | bytearray) -> list[Origin]:
     """The origins as ``packed`` has them."""
     return [_origin(each) for each in json.loads(data)]
 

@@ -58,17 +58,20 @@ class Stored:
         Raises:
             ValueError: they are of another version.
         """
+        self.count, self.t = 0, np.empty(0, np.int64)
         self.data = data if isinstance(data, bytearray) else bytearray(data)
-        if not data:
-            self.count, self.t = 0, np.empty(0, np.int64)
-            return
+        if data:
+            self._read(self.data)
+
+    def _read(self, data: bytearray) -> None:
+        self.data = data
         version, mask, self.count, size, revisions = HEADER.unpack_from(data)
         if version != VERSION:
             raise ValueError(f"readings of version {version} are not known here")
-        self.origins = bytes(self.data[HEADER.size : HEADER.size + size])
+        self.origins = bytes(data[HEADER.size : HEADER.size + size])
         self._quantities = quantities_of(mask)
         self._at = HEADER.size + size + revisions * REVISION.itemsize
-        self.t = np.frombuffer(self.data, np.int64, self.count, self._at)
+        self.t = np.frombuffer(data, np.int64, self.count, self._at)
 
     def first_changed(self) -> int | None:
         """The first reading from which tables have not been written yet."""
@@ -89,7 +92,9 @@ class Stored:
         origin = self._origins()
         if which[origin[-1]]:
             return self.count - 1, int(origin[-1])
-        places = np.flatnonzero(np.array(which)[origin]) if any(which) else ()
+        if not any(which):
+            return -1, -1
+        places = np.flatnonzero(np.array(which)[origin])
         return (int(places[-1]), int(origin[places[-1]])) if len(places) else (-1, -1)
 
     def since(self, time_ms: int) -> Recent:
@@ -124,7 +129,7 @@ class Stored:
             revisions[name] = revisions.get(name, 0) + 1
         header = HEADER.pack(version, mask, self.count, size, len(revisions))
         now = np.fromiter(revisions.items(), REVISION, len(revisions)).tobytes()
-        self.__init__(bytearray().join((header, self.origins, now, self.data[self._at :])))  # type: ignore[misc]
+        self._read(bytearray().join((header, self.origins, now, self.data[self._at :])))
         return [revisions[name] for name in names]
 
     def _origins(self) -> Array:

@@ -219,11 +219,10 @@ class SensorWindows:
 
     def _revise(self, stored: Stored, windows: Array, indices: Array) -> None:
         """Counts up the revisions of what was closed and written before."""
-        for rows in (windows, indices):
+        for rows, number in ((windows, windows["kind"]), (indices, np.full(len(indices), AIR_WINDOW))):
             again = np.flatnonzero(rows["again"])
             if len(again):
-                number = rows["kind"][again] if "kind" in rows.dtype.names else AIR_WINDOW
-                names = rows["start"][again] // FIVE_MIN_MS * (AIR_WINDOW + 1) + number
+                names = rows["start"][again] // FIVE_MIN_MS * (AIR_WINDOW + 1) + number[again]
                 windows_again, which = np.unique(names, return_inverse=True)
                 rows["revision"][again] = np.array(stored.revise(windows_again.tolist()))[which]
 
@@ -297,4 +296,5 @@ class SensorWindows:
 
 def _joined(parts: list[Array]) -> Array:
     raw = np.concatenate([part.view(f"V{part.itemsize}") for part in parts])  # else fields are compared
-    return raw.view(parts[0].dtype)
+    whole: Array = raw.view(parts[0].dtype)
+    return whole

@@ -61,7 +61,7 @@ def test_a_window_is_final_with_the_watermark_and_a_late_reading_makes_a_revisio
 
 
 def test_a_copy_changes_nothing_and_is_counted():
-    harness = Harness()
+    harness = Harness(live=True)
     message = sent([0, 150], pm10=[10, 20])
     harness.feed([message])
     harness.advance(T0 + 300_000)
