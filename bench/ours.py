@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.flink import settings, use_own_flink
 from kappafleet.launch import Launch, launch
+from kappafleet.stack.flink import ROCKSDB
 
 CHECKPOINT_INTERVAL = "2 s"
 ROCKSDB_MEMORY = "512m"
@@ -38,6 +39,7 @@ def main(
             "state__backend__type": "rocksdb",
             "execution__checkpointing__incremental": "true",
             "taskmanager__memory__managed__size": ROCKSDB_MEMORY,
+            **ROCKSDB,
         }
     launch(Launch(job, f"file:{source}", f"file:{folder}", parallelism=1), settings(**more))
 

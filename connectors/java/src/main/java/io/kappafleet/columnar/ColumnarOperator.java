@@ -15,6 +15,7 @@ import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.io.network.partition.consumer.InputGate;
 import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.runtime.state.heap.HeapKeyedStateBackend;
 import org.apache.flink.streaming.api.graph.StreamConfig;
 import org.apache.flink.streaming.api.operators.InternalTimeServiceManager;
 import org.apache.flink.streaming.api.operators.InternalTimer;
@@ -131,7 +132,12 @@ abstract class ColumnarOperator extends AbstractEmbeddedPythonFunctionOperator<b
       store = new KeyStore(this::setCurrentKey, bytesByKey("store"));
       function.use(store);
     }
-    rows = new KeyedRows(this::setCurrentKey, bytesByKey("row"), timers, function, layout, store);
+    // On the heap a state is an object that stays where it is; packing it would cost and save
+    // nothing.
+    boolean packs = !(getKeyedStateBackend() instanceof HeapKeyedStateBackend);
+    rows =
+        new KeyedRows(
+            this::setCurrentKey, bytesByKey("row"), timers, function, layout, store, packs);
   }
 
   private ValueState<byte[]> bytesByKey(String name) {

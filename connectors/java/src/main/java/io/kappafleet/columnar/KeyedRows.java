@@ -15,14 +15,18 @@ import org.apache.flink.streaming.api.operators.InternalTimerService;
  * with its one event-time timer.
  *
  * <p>A stored value is {@code { int64 timer, int32 version, row, tail }}, little endian; the tail,
- * of int64 words, is empty for a function that declares none. Every write makes a new array: the
- * heap backend's snapshots keep references to the old ones.
+ * of int64 words, is empty for a function that declares none. Where the backend keeps bytes and not
+ * objects, row and tail are {@link PackedWords}, and the version has a bit that says so. Every
+ * write makes a new array: the heap backend's snapshots keep references to the old ones.
  */
 final class KeyedRows {
   /** The timer of a key that has none. */
   static final long NO_TIMER = Long.MIN_VALUE;
 
   private static final int HEADER = 12;
+
+  /** In the version: row and tail are packed. */
+  private static final int PACKED = 1 << 30;
 
   /** The rows, and which of them are new. */
   private static final int SECTIONS = 2;
@@ -41,11 +45,13 @@ final class KeyedRows {
   private final byte[] zeros;
   private final KeyedTails tails;
   private final KeyStore store;
+  private final PackedWords packed;
   private long[] oldTimers = new long[64];
   private int statesAt;
 
   /**
    * @param store loses what deleted keys have in it; null for a function that uses none
+   * @param packs whether to pack what is stored; what was stored is read in either form
    */
   KeyedRows(
       Consumer<Object> setCurrentKey,
@@ -53,7 +59,8 @@ final class KeyedRows {
       InternalTimerService<VoidNamespace> timers,
       PythonFunction function,
       FunctionLayout layout,
-      KeyStore store) {
+      KeyStore store,
+      boolean packs) {
     this.setCurrentKey = setCurrentKey;
     this.state = state;
     this.timers = timers;
@@ -63,6 +70,7 @@ final class KeyedRows {
     zeros = new byte[rowBytes];
     tails = layout.tailGrowth() == null ? null : new KeyedTails(layout.tailGrowth());
     this.store = store;
+    packed = packs ? new PackedWords() : null;
   }
 
   /** Words of the header that {@link #gather} writes. */
@@ -103,7 +111,7 @@ final class KeyedRows {
     int newAt = arena.section(count);
     for (int k = 0; k < count; k++) {
       setCurrentKey.accept(keys.get(k));
-      byte[] stored = state.value();
+      byte[] stored = unpacked(state.value());
       int at = statesAt + k * rowBytes;
       if (stored == null) {
         oldTimers[k] = NO_TIMER;
@@ -117,6 +125,26 @@ final class KeyedRows {
     if (tails != null) {
       tails.lay(count, batch, arena);
     }
+  }
+
+  private static byte[] unpacked(byte[] stored) {
+    if (stored == null || ((int) INT.get(stored, 8) & PACKED) == 0) {
+      return stored;
+    }
+    byte[] found = PackedWords.unpack(stored, HEADER, HEADER);
+    LONG.set(found, 0, (long) LONG.get(stored, 0));
+    INT.set(found, 8, (int) INT.get(stored, 8) & ~PACKED);
+    return found;
+  }
+
+  private byte[] packed(byte[] stored) {
+    if (packed == null) {
+      return stored;
+    }
+    byte[] found = packed.pack(stored, HEADER, HEADER);
+    LONG.set(found, 0, (long) LONG.get(stored, 0));
+    INT.set(found, 8, (int) INT.get(stored, 8) | PACKED);
+    return found;
   }
 
   private void load(int key, byte[] stored, int at, Arena arena) {
@@ -209,7 +237,7 @@ final class KeyedRows {
       if (tailBytes > 0) {
         tails.read(k, arena, stored, HEADER + rowBytes);
       }
-      state.update(stored);
+      state.update(packed(stored));
     }
     return progress;
   }

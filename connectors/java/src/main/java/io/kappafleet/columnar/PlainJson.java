@@ -26,6 +26,9 @@ final class PlainJson {
   private static final double[] POWERS_OF_TEN = {
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15
   };
+  private static final long[] LONG_POWERS_OF_TEN = {
+    1L, 10L, 100L, 1_000L, 10_000L, 100_000L, 1_000_000L, 10_000_000L
+  };
   private static final PlainBytes TRUE = new PlainBytes("true");
   private static final PlainBytes FALSE = new PlainBytes("false");
   private static final PlainBytes NULL = new PlainBytes("null");
@@ -148,6 +151,26 @@ final class PlainJson {
 
   /** An integer, which nothing but what may follow a value follows. */
   int integer(int start) {
+    if (start + 16 <= end) {
+      long word = (long) LONGS.get(body, start);
+      int count = Digits.count(word);
+      if (count > 0 && (byte) word != '0') {
+        if (count < 8) {
+          lastInteger = Digits.value(word, count);
+          return start + count;
+        }
+        long rest = (long) LONGS.get(body, start + 8);
+        int more = Digits.count(rest);
+        if (more < 8) {
+          lastInteger = Digits.value(word, 8) * LONG_POWERS_OF_TEN[more] + Digits.value(rest, more);
+          return start + 8 + more;
+        }
+      }
+    }
+    return slowInteger(start);
+  }
+
+  private int slowInteger(int start) {
     boolean negative = byteAt(start) == '-';
     int first = negative ? start + 1 : start;
     int at = first;
@@ -171,6 +194,37 @@ final class PlainJson {
   int number(int start) {
     boolean negative = byteAt(start) == '-';
     int first = negative ? start + 1 : start;
+    if (first + 16 <= end) {
+      // Up to 7 digits before and behind the point, as nearly all numbers have.
+      long word = (long) LONGS.get(body, first);
+      int count = Digits.count(word);
+      if (count > 0 && count < 8 && (count == 1 || (byte) word != '0')) {
+        int next = (byte) (word >>> 8 * count);
+        long value = Digits.value(word, count);
+        if (next == '.') {
+          int point = first + count + 1;
+          long rest = (long) LONGS.get(body, point);
+          int decimals = Digits.count(rest);
+          if (decimals > 0 && decimals < 8 && !isExponent((byte) (rest >>> 8 * decimals))) {
+            value = value * LONG_POWERS_OF_TEN[decimals] + Digits.value(rest, decimals);
+            double quotient = value / POWERS_OF_TEN[decimals];
+            lastNumber = negative ? -quotient : quotient;
+            return point + decimals;
+          }
+        } else if (!isExponent(next)) {
+          lastNumber = negative ? -value : value;
+          return first + count;
+        }
+      }
+    }
+    return slowNumber(start, negative, first);
+  }
+
+  private static boolean isExponent(int letter) {
+    return letter == 'e' || letter == 'E';
+  }
+
+  private int slowNumber(int start, boolean negative, int first) {
     int at = first;
     long value = 0;
     int digit = -1;
@@ -183,7 +237,7 @@ final class PlainJson {
     }
     int next = byteAt(at);
     if (next != '.') {
-      if (next == 'e' || next == 'E') {
+      if (isExponent(next)) {
         return exponent(start, at);
       }
       lastNumber = negative ? -value : value;
@@ -198,7 +252,7 @@ final class PlainJson {
     if (decimals == 0) {
       return UNUSUAL;
     }
-    if (next == 'e' || next == 'E') {
+    if (isExponent(next)) {
       return exponent(start, at);
     }
     if (count + decimals > MAX_EXACT_DIGITS) {

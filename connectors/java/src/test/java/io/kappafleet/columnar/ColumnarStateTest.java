@@ -50,11 +50,33 @@ class ColumnarStateTest {
     assertThat(randomDrives(1000, 11)).isEqualTo(expected);
   }
 
+  @Test
+  void stateOnDiskIsPackedAndComesBack() throws Exception {
+    List<String> expected = randomDrives(1, 0);
+    assertThat(
+            randomDrives(
+                11, Operator.onDisk("Recent", null), state -> Operator.onDisk("Recent", state)))
+        .isEqualTo(expected);
+  }
+
+  /** Opens an operator with a state. */
+  private interface Opening {
+    Operator of(OperatorSubtaskState state) throws Exception;
+  }
+
   private static List<String> randomDrives(int maxMessages, int restoreEvery) throws Exception {
+    return randomDrives(
+        restoreEvery,
+        Operator.open("Recent", maxMessages, 512 << 10, 10, null),
+        state -> Operator.open("Recent", maxMessages, 512 << 10, 10, state));
+  }
+
+  private static List<String> randomDrives(int restoreEvery, Operator first, Opening again)
+      throws Exception {
     Random random = new Random(5);
     List<String> rows = new ArrayList<>();
     long[] clocks = new long[7];
-    Operator operator = Operator.open("Recent", maxMessages, 512 << 10, 10, null);
+    Operator operator = first;
     for (int i = 0; i < 300; i++) {
       int vehicle = random.nextInt(clocks.length);
       int samples = 1 + random.nextInt(9);
@@ -64,7 +86,7 @@ class ColumnarStateTest {
         OperatorSubtaskState state = snapshot(operator);
         rows.addAll(operator.rows());
         operator.close();
-        operator = Operator.open("Recent", maxMessages, 512 << 10, 10, state);
+        operator = again.of(state);
       }
     }
     operator.harness.processWatermark(Watermark.MAX_WATERMARK);

@@ -18,6 +18,7 @@ import org.apache.flink.api.java.tuple.Tuple5;
 import org.apache.flink.python.PythonOptions;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
+import org.apache.flink.state.rocksdb.EmbeddedRocksDBStateBackend;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
@@ -52,6 +53,17 @@ final class Operator implements AutoCloseable {
       throws Exception {
     Operator operator =
         new Operator(harness(spec(className, maxMessages, maxBytes, maxDelayMs), 1, 0));
+    if (state != null) {
+      operator.harness.initializeState(state);
+    }
+    operator.harness.open();
+    return operator;
+  }
+
+  /** With state on disk, in RocksDB. */
+  static Operator onDisk(String className, OperatorSubtaskState state) throws Exception {
+    Operator operator = new Operator(harness(spec(className, 1000, 512 << 10, 10), 1, 0));
+    operator.harness.setStateBackend(new EmbeddedRocksDBStateBackend());
     if (state != null) {
       operator.harness.initializeState(state);
     }
