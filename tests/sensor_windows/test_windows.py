@@ -61,7 +61,7 @@ def test_a_window_is_final_with_the_watermark_and_a_late_reading_makes_a_revisio
 
 
 def test_a_copy_changes_nothing_and_is_counted():
-    harness = Harness()
+    harness = Harness(live=True)
     message = sent([0, 150], pm10=[10, 20])
     harness.feed([message])
     harness.advance(T0 + 300_000)
@@ -75,7 +75,7 @@ def test_a_copy_changes_nothing_and_is_counted():
 def test_a_spike_is_known_with_the_next_reading_and_corrects_a_closed_window():
     rules = Settings.load().rules.model_dump(mode="json", exclude_unset=True)
     rules["limits"]["pm10"]["spike"] = {"suspect": 50}
-    harness = Harness(rules=rules)
+    harness = Harness(rules=rules, live=True)
     harness.feed([sent([0, 150], pm10=[10, 200])])
     harness.advance(T0 + 300_000)
     first = only(harness.tables(), "sensor_5min", quantity="pm10")
