@@ -25,7 +25,7 @@ FINAL_US = 60_000_000
 VERSION_STEP = 1 << 8
 """By so much a reading, or a value that takes the place of another, makes the version of its hour grow."""
 
-TOLD = 1
+TOLD, CHANGED = 1, 2
 HISTORY_HOURS = 24
 """An index uses at most so many hours, its own included."""
 
@@ -204,11 +204,13 @@ def close_hours(
 ) -> Any:
     """Adds the hours that have closed, and those that use an hour that changed; and the means that they use.
 
+    An hour changes with its pollutants, and with its last reading of whatever: that says where the sensor stood.
+
     Args:
         key: for the rows, and as in ``close_windows`` those that follow.
         t: [N] ascending.
         origin: [N] index into ``intervals``.
-        mark: [N] TOLD.
+        mark: [N] TOLD, CHANGED.
         dirty: [N] what has changed.
         pollutants: [P] row of ``x`` of each pollutant; -1: it is not measured.
         corrected: row of ``x`` of the corrected PM2.5, which counts where it is there; -1: there is none.
@@ -257,7 +259,8 @@ def close_hours(
                 changed = hour
             if not is_there or end > watermark:
                 continue
-            if hour - changed >= HISTORY_HOURS and end <= closed_before:
+            other_place = mark[i - 1] & CHANGED != 0
+            if hour - changed >= HISTORY_HOURS and end <= closed_before and not other_place:
                 continue
             if not write:
                 first = min(first, hour - HISTORY_HOURS + 1)

@@ -130,6 +130,16 @@ def test_an_hour_that_is_not_complete_enough_has_no_index():
     }
 
 
+def test_a_late_reading_of_the_weather_tells_where_the_sensor_stood_when_its_hour_ended():
+    harness = Harness()
+    harness.feed([sent([150 * n for n in range(20)], pm10=[9.0] * 20, lat=1, lon=2)])
+    harness.advance(T0 + 1000 * HOUR)
+    harness.feed([sent([HOUR - 1], humidity=[50.0], lat=3, lon=4)])
+    harness.advance()
+    row = only(harness.tables(), "air_quality", standard="epa-2024")
+    assert (row["geohash"], row["revision"]) == (geohash(3, 4), 1)
+
+
 def test_weather_has_a_dew_point():
     harness = Harness()
     harness.feed([sent([0], model="BME280", temperature=[25], humidity=[60])])
