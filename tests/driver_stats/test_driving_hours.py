@@ -131,8 +131,12 @@ def test_a_day_that_closed_before_the_first_driving_was_known_is_told_what_was_l
     late.part(MONDAY)
     late.advance(MONDAY + DAY_MS + HOUR_MS)
     assert not any("drive_left_min" in row for row in late.rows("driver_day"))
+    row = np.zeros(1, DRIVE_ROW)
+    row["hour_start"], row["folds"] = MONDAY + 10 * HOUR_MS, 1
+    row["drive_ms"][0, :] = MINUTE_MS
+    in_order.part(MONDAY)
     for each in (late, in_order):
-        drive(each, MONDAY + 10 * HOUR_MS, 60)
+        each.take(row.tobytes())
         each.advance(MONDAY + DAY_MS + HOUR_MS)
         each.clock()
     assert _newest_left(late) == _newest_left(in_order) == {"2023-11-20": (270, "continuous_driving")}
