@@ -276,6 +276,9 @@ def test_pictures_of_each_view(page: Page, request: pytest.FixtureRequest) -> No
                     page.wait(
                         "!document.querySelector('canvas') || document.querySelector('canvas').width > 300"
                     )
+                    if name == "pipeline" and running:
+                        rates = "[...document.querySelectorAll('main td:nth-child(4)')]"
+                        page.wait(f"{rates}.some((each) => /[0-9]/.test(each.textContent))", limit_s=60)
                     page.screenshot(folder / f"{name}-{look}.png")
     finally:
         page.look(width=1280, height=900, dark=False)
