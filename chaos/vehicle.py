@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 METRES_PER_DEGREE = 111_195.0
-CLASSES = (None, "van_light", "van", "strict_log", "unheard_of")
+CLASSES = (None, "van_light", "van", "strict_log", "unheard_of", "truck")
 DRIVES_KMH = (28.0, 47.0, 85.0, 110.0)
 HARSH_EVERY = 150
 """Seconds between harsh events, on the average."""
