@@ -19,7 +19,8 @@ KEYS = {
     "vehicle_minute": ("vehicle_id", "minute_start"),
     "trip": ("driver_id", "start_time", "vehicle_id"),
     "driver_event": ("driver_id", "event_time", "type", "vehicle_id"),
-    "vehicle_live": ("fleet_id", "vehicle_id"),
+    # Its key has the fleet, too; but ours writes a vehicle's first sample at once, and it may be of another fleet.
+    "vehicle_live": ("vehicle_id",),
     "driver_hour": ("driver_id", "hour_start"),
     "driver_day": ("driver_id", "day"),
     "fleet_day": ("fleet_id", "day", "driver_id"),

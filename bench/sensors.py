@@ -45,7 +45,7 @@ class Readings:
         return f"observations-v{VERSION}-{self.sensors}x{self.turns}-every-{self.every_s}s.jsonl"
 
 
-FULL = Readings(1000, 1500, 10)
+FULL = Readings(1000, 4500, 10)
 QUICK = Readings(1000, 300, 10)
 
 

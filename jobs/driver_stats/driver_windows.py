@@ -26,7 +26,6 @@ from jobs.driver_stats.drive_minutes import DRIVE_ROW
 from jobs.driver_stats.driving_hours import DriveLeft, DrivingHours, OfDriver
 from jobs.driver_stats.fleet_time import FleetTime
 from jobs.driver_stats.hours import MINUTE_MS
-from jobs.driver_stats.layout import NONE
 from jobs.driver_stats.long_windows import ROLLING, WEEK, LongWindows, Written
 from jobs.driver_stats.maxima import Maxima
 from jobs.driver_stats.pace import Pace
@@ -175,14 +174,14 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
         hours = self._hours_of = self._driving.of_driver()
         if not hours:
             return
-        dirty = hours.dirty_from()
+        changes_closed = hours.changes_what_is_closed()
         yield from hours.judge(closed_ms, driver_id, self._events)
         hours.save()
         if self._wheel is not None:
             shown = self._wheel.row(driver_id, hours.left_at(closed_ms), closed_ms)
             if shown is not None:
                 yield shown
-        if dirty != NONE:
+        if changes_closed:
             for date, told in sorted(self._left.items()):
                 left = hours.left_at(max(self._ends(DAY, date)))
                 if left is not None and told != left.text():
@@ -416,8 +415,9 @@ class DriverWindows(KeyedProcessFunction):  # type: ignore[misc]
             return None
         hours = self._hours_of or self._driving.of_driver()
         left = hours.left_at(min(closed_ms, end_ms))
-        if left is not None and end_ms <= closed_ms:
-            self._left.put(date, left.text())
+        if end_ms <= closed_ms:
+            # Of a driver of whom no driving is known yet, too: it may come late.
+            self._left.put(date, "" if left is None else left.text())
         return left
 
     def _long_rows(

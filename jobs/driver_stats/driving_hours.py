@@ -154,10 +154,9 @@ class OfDriver:
         for minute, drive_ms, idle_ms in drive.minutes():
             kept.hours.add(minute, drive_ms, idle_ms)
 
-    def dirty_from(self) -> int:
-        """The earliest minute whose judgement is to be corrected; NONE: there is none."""
-        found = [each.hours.dirty for each in self._kept.values() if each.hours.dirty != NONE]
-        return min(found, default=NONE)
+    def changes_what_is_closed(self) -> bool:
+        """Whether days may have closed with another time left: minutes came late, or the first ones of a rule set."""
+        return any(each.hours.dirty != NONE or each.hours.judged_to == NONE for each in self._kept.values())
 
     def judge(self, closed_ms: int, driver_id: str, encoder: FrameEncoder) -> Iterator[bytes]:
         """Judges what is closed; returns the rows of alerts that are new or hold no longer."""

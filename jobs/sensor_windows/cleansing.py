@@ -20,8 +20,7 @@ differences, each with a test of its name in tests/sensor_windows/test_qartod_di
   does not evaluate a ``range`` then.
 * **order**: a row at the time of the newest one is a copy and dropped; one before it is judged by code and range only.
 
-Compiled by Numba and the same without it. All that is compiled is in this file, because Numba's cache looks at the
-file of a function only.
+Compiled by Numba and the same without it.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from conf.quality import Quality
+from jobs.sensor_windows.compiled import njit
 from jobs.sensor_windows.quantities import QUANTITIES
 
 GOOD, NOT_EVALUATED, SUSPECT, FAIL, MISSING = 1, 2, 3, 4, 9
@@ -210,14 +209,6 @@ def failed_names(failed: int) -> tuple[str, ...]:
     return tuple(name for bit, name in enumerate(TESTS) if failed >> bit & 1)
 
 
-def njit(function: Any) -> Any:
-    """Compiles on first use; the code may change the arrays it is given and make none."""
-    return numba.njit(**_OPTIONS)(function)
-
-
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-
-
 @njit
 def worst(flag: int, other: int) -> int:
     """The flag that counts of two: FAIL, SUSPECT, GOOD, NOT_EVALUATED, MISSING in this order; 0 is none."""
@@ -280,7 +271,7 @@ def judge(
             if not measured:
                 continue
             for i in range(first, end):
-                made = _row(p, s, t[i], x[i], key, quantity, judged, made)
+                made = judge_row(p, s, t[i], x[i], key, quantity, judged, made)
         first = end
     return made
 
@@ -302,12 +293,26 @@ def flush(states: Any, before_ms: int, judged: Any) -> int:
         for quantity in range(states.shape[1]):
             s = states[key, quantity]
             if s["known"] and s["waiting"] and s["last_t"] <= before_ms:
-                made = _release(s, NOT_EVALUATED, key, quantity, judged, made)
+                made = release(s, NOT_EVALUATED, key, quantity, judged, made)
     return made
 
 
 @njit
-def _row(p: Any, s: Any, t: int, x: float, key: int, quantity: int, judged: Any, made: int) -> Any:
+def judge_one(p: Any, t: int, x: float, quantity: int, judged: Any) -> None:
+    """Judges a value by itself: the first row of ``judged`` says how.
+
+    For quantities whose tests need no other value.
+    """
+    _tell(t, x, _by_itself(p, x), 0, quantity, judged, 0)
+
+
+@njit
+def judge_row(p: Any, s: Any, t: int, x: float, key: int, quantity: int, judged: Any, made: int) -> Any:
+    """Judges the next row of a series: its verdict, and that of the one before if it waited for this, are added.
+
+    Returns:
+        How many rows of ``judged`` are filled then.
+    """
     flags = _by_itself(p, x)
     if s["known"] and t <= s["last_t"]:
         if t == s["last_t"]:
@@ -326,10 +331,10 @@ def _row(p: Any, s: Any, t: int, x: float, key: int, quantity: int, judged: Any,
         s["ring_lost_t"] = NONE
     elif t - s["last_t"] > p[MAX_GAP_MS]:
         if s["waiting"]:
-            made = _release(s, NOT_EVALUATED, key, quantity, judged, made)
+            made = release(s, NOT_EVALUATED, key, quantity, judged, made)
         _begin(s, t)
     if s["waiting"]:
-        made = _release(s, _spike(p, s["before_x"], s["last_x"], usable), key, quantity, judged, made)
+        made = release(s, _spike(p, s["before_x"], s["last_x"], usable), key, quantity, judged, made)
     present = math.isfinite(x)
     if p[RATE_SUSPECT] == p[RATE_SUSPECT] or p[RATE_FAIL] == p[RATE_FAIL]:
         flags |= (_rate(p, s, t, usable) if present else MISSING) << 4 * RATE
@@ -364,7 +369,8 @@ def _begin(s: Any, t: int) -> None:
 
 
 @njit
-def _release(s: Any, spike: int, key: int, quantity: int, judged: Any, made: int) -> Any:
+def release(s: Any, spike: int, key: int, quantity: int, judged: Any, made: int) -> Any:
+    """Gives the verdict that waited for its spike test; returns how many rows of ``judged`` are filled then."""
     s["waiting"] = 0
     flags = s["waiting_flags"] | spike << 4 * SPIKE
     return _tell(s["last_t"], s["waiting_x"], flags, key, quantity, judged, made)
@@ -542,9 +548,9 @@ def _attenuated(p: Any, s: Any, t: int, x: float) -> Any:
 def _series(p: Any, s: Any, t: Any, x: Any, quantity: int, judged: Any) -> int:
     made = 0
     for i in range(len(t)):
-        made = _row(p, s, t[i], x[i], 0, quantity, judged, made)
+        made = judge_row(p, s, t[i], x[i], 0, quantity, judged, made)
     if s["waiting"]:
-        made = _release(s, NOT_EVALUATED, 0, quantity, judged, made)
+        made = release(s, NOT_EVALUATED, 0, quantity, judged, made)
     return made
 
 

@@ -24,7 +24,7 @@ def dew_point_c(temperature_c: Any, humidity: Any) -> Any:
         NaN outside of the valid temperatures, and where the humidity is not above 0 and up to 100 %.
     """
     t, rh = np.asarray(temperature_c, np.float64), np.asarray(humidity, np.float64)
-    valid = (t >= -40) & (t <= 60) & (rh > 0) & (rh <= 100)
+    valid = (t >= -40) & (t <= 60) & (rh / 100 > 0) & (rh <= 100)
     t, rh = np.where(valid, t, 0), np.where(valid, rh, 100)
     g = MAGNUS_A * t / (MAGNUS_B_C + t) + np.log(rh / 100)
     return _result(np.where(valid, MAGNUS_B_C * g / (MAGNUS_A - g), np.nan))

@@ -25,7 +25,7 @@ class Part(Protocol):
 
     @property
     def changes(self) -> int:
-        """Grows with what the hour contains, and depends on nothing else: ``Series.hour_version``."""
+        """Grows with what the hour contains, and depends on nothing else: ``closing.MADE``."""
 
     @property
     def sensor_id(self) -> str:

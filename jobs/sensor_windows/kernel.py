@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from jobs.sensor_windows.cleansing import njit
+from jobs.sensor_windows.compiled import njit
 from jobs.sensor_windows.quantities import QUANTITIES
 
 COUNT = len(QUANTITIES)
-FIVE_MIN_MS = 300_000
+FIVE_MIN_MS, HOUR_MS, DAY_MS = 300_000, 3_600_000, 86_400_000
 NONE = -(2**63)
 NEVER = 2**63 - 1
 
@@ -54,6 +54,18 @@ STATE_VERSION = 1
 
 
 @njit
+def first_end(t: int, past_ms: int) -> int:
+    """When the first window that a reading is in is to be written: its five minutes, or all of an hour of the past.
+
+    Args:
+        t: epoch ms.
+        past_ms: who looks at the tables now does not wait for what ended before.
+    """
+    hour_end = t - t % HOUR_MS + HOUR_MS - 1
+    return hour_end if hour_end < past_ms else t - t % FIVE_MIN_MS + FIVE_MIN_MS - 1
+
+
+@njit
 def take(
     t: Any,
     x: Any,
@@ -62,6 +74,7 @@ def take(
     origins: Any,
     lat: Any,
     lon: Any,
+    past_ms: int,
     states: Any,
     words: Any,
     word_values: Any,
@@ -78,6 +91,7 @@ def take(
         origins: [M] number of each message's origin.
         lat: [M] of each message; NaN: it says nothing.
         lon: [M].
+        past_ms: see ``first_end``.
         states: [K] of STATE.
         words: int64 words of all tails.
         word_values: the same memory as float64.
@@ -103,7 +117,7 @@ def take(
                 continue
             words[at] = time
             words[at + 1] = origins[message]
-            s["due"] = min(s["due"], time - time % FIVE_MIN_MS + FIVE_MIN_MS - 1)
+            s["due"] = min(s["due"], first_end(time, past_ms))
             if time <= before:
                 s["late"] += 1
             if time > s["newest_t"]:

@@ -7,15 +7,17 @@ in the store, which are kept as long as late ones may come, and the windows are 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.columnar_runtime import NO_TIMER, Batch, KeyStore, Result, Rows, Tails, TimerBatch
+from connectors.columnar_runtime import NO_TIMER, Batch, Result, Rows, Tails, TimerBatch
 from connectors.reference import ReferenceTable
 from jobs.sensor_windows import kernel
+from jobs.sensor_windows.closing import next_end
 from jobs.sensor_windows.kernel import NEVER
 from jobs.sensor_windows.layout import LIVE_ROW, ROWS
 from jobs.sensor_windows.places import AREA, NO_AREA, Stations, geohash
@@ -23,14 +25,31 @@ from jobs.sensor_windows.quantities import QUANTITIES
 from jobs.sensor_windows.series import WORDS, Origin, Series, appended, unpacked
 from jobs.sensor_windows.settings import Settings
 from jobs.sensor_windows.stations import references_of, stations_of
-from jobs.sensor_windows.windows import DAY_MS, HOUR_MS, Air, SensorWindows
-from jobs.sensor_windows.windows import Rows as MadeRows
+from jobs.sensor_windows.stored import Recent, Stored
+from jobs.sensor_windows.windows import DAY_MS, HOUR_MS, SensorWindows
 
 HISTORY_MS = 2 * DAY_MS
 """So long before a window lie readings that it depends on: 24 hours of an index, the blocks of cleansing."""
 
+INDEX_FIELDS = {
+    "index_hour": "start",
+    "index_value": "index_value",
+    "category": "category",
+    "responsible": "responsible",
+}
+"""What the state of a sensor keeps of a row of air_quality, for the map."""
+
 SPILL_LEAST, SPILL_MOST, SPILL_SHARE = 48, 256, 16
 """A tail of so many readings, or of a share of those stored, joins the store before a window closes."""
+
+INDEX_LAG_HOURS = 240
+"""The index that the map shows may be of so many hours before the newest reading, and each still tells of a change."""
+
+CROWD_MESSAGES = 500
+"""So many in a mini-batch are a backlog."""
+
+CROWD_MS = 1000
+"""For so long after such a mini-batch it is taken for one still: watermarks and checkpoints cut small ones, too."""
 
 
 def sensor_windows(settings: Settings, live: bool, stations: Stations) -> SensorWindows:
@@ -60,6 +79,8 @@ class SensorOperator:
         given = json.loads(settings_json)
         settings = Settings.model_validate(given["settings"])
         self._live = bool(given["live"])
+        self._past_ms = NO_TIMER if self._live else NEVER
+        self._crowded_ms = NO_TIMER
         self._live_ms = round(settings.live.interval_s * 1000)
         self.references = {each.name: ReferenceTable(each) for each in references_of(settings)}
         self._windows = sensor_windows(settings, self._live, stations_of(self.references))
@@ -77,6 +98,7 @@ class SensorOperator:
     def batch(self, b: Batch) -> Result:
         """Takes a mini-batch: readings wait, live rows are written."""
         states, tails = b.states, b.tails
+        self._look_at_the_clock(len(b.lengths))
         _begin(states, b.is_new)
         origins = self._origins(b)
         too_old = kernel.take(
@@ -87,6 +109,7 @@ class SensorOperator:
             origins,
             b.numbers["lat"],
             b.numbers["lon"],
+            self._past_ms,
             states,
             tails.words,
             tails.words.view(np.float64),
@@ -96,7 +119,9 @@ class SensorOperator:
         limit = np.clip(states["stored"] // SPILL_SHARE, SPILL_LEAST, SPILL_MOST) * WORDS
         copies = 0
         for key in np.flatnonzero(tails.length >= limit).tolist():
-            copies += _spill(states[key], tails, key, b.store)
+            data, known = _joined(states[key], b.store.get(key), tails, key)
+            copies += known
+            b.store.put(key, bytes(data))
         made = self._live_rows(states) if self._live else np.empty(0, LIVE_ROW)
         outputs = {"sensor_live": (made["key"].copy(), made)} if len(made) else {}
         return Result(
@@ -108,60 +133,91 @@ class SensorOperator:
     def timers(self, fired: TimerBatch) -> Result:
         """Closes windows."""
         states = fired.states
+        self._look_at_the_clock(0)
         timers = np.full(len(states), NO_TIMER)
         deletions = np.zeros(len(states), np.bool_)
-        rows = MadeRows({})
-        airs: list[Air] = []
         copies = 0
         models, stations = np.zeros(len(states), "S64"), np.zeros(len(states), "S64")
         for key in range(len(states)):
             state = states[key]
-            series = unpacked(fired.store.get(key))
-            copies += _join(state, series, fired.tails, key)
+            data, known = _joined(state, fired.store.get(key), fired.tails, key)
+            copies += known
+            stored = Stored(data)
             # After a restart the watermark begins anew; what was closed stays closed.
             closed, watermark = int(state["closed"]), max(int(state["closed"]), fired.watermark)
-            airs += self._windows.close(series, key, int(state["changes"]), closed, watermark, rows)
+            recent = self._windows.close(stored, key, int(state["changes"]), closed, watermark)
             state["closed"] = watermark
-            models[key], stations[key] = _show_origin(state, series)
-            self._forget(state, series, watermark)
-            state["due"] = self._due(series, watermark)
-            if state["due"] == NEVER and not len(series.t):
+            models[key], stations[key] = self._show_origin(state, stored, recent)
+            due = NEVER if recent is None else next_end(recent.t, watermark, self._past_ms)
+            stored = self._forget(state, stored, watermark)
+            if self._keep_ms is not None and stored.count:
+                oldest = int(stored.t[0])
+                forget = oldest - oldest % DAY_MS + DAY_MS + self._keep_ms
+                if forget > watermark:
+                    due = min(due, forget)
+            state["due"] = due
+            if due == NEVER and not stored.count:
                 deletions[key] = True
             else:
-                timers[key] = NO_TIMER if state["due"] == NEVER else state["due"]
-                fired.store.put(key, series.packed())
-        for index in self._windows.indices(airs, rows):
-            state = states[index.key]
-            if index.hour >= state["index_hour"]:
-                state["index_hour"], state["index_value"] = index.hour, index.value
-                state["category"], state["responsible"] = index.category, index.responsible
+                timers[key] = NO_TIMER if due == NEVER else due
+                fired.store.put(key, bytes(stored.data))
+        tables, shown = self._windows.finish()
+        told = states[shown["key"]]
+        newer = shown["start"] >= told["index_hour"]
+        for field, name in INDEX_FIELDS.items():
+            states[field][shown["key"][newer]] = shown[name][newer]
         live = self._live_rows(states, everything=True)
         live["model"], live["station"] = models[live["key"]], stations[live["key"]]
-        rows.add("sensor_live", live)
+        if len(live):
+            tables["sensor_live"] = live
+        outputs = {name: (np.ascontiguousarray(rows["key"]), rows) for name, rows in tables.items()}
         counters = np.array([0, 0, copies])
-        return Result(timers=timers, outputs=_outputs(rows), deletions=deletions, counters=counters)
+        return Result(timers=timers, outputs=outputs, deletions=deletions, counters=counters)
 
-    def _due(self, series: Series, watermark: int) -> int:
-        """When the sensor's timer is due: a window ends, or its oldest day is to be forgotten."""
-        due = self._windows.next_end(series, watermark)
-        if self._keep_ms is not None and len(series.t):
-            oldest = int(series.t[0])
-            forget = oldest - oldest % DAY_MS + DAY_MS + self._keep_ms
-            if forget > watermark:
-                due = min(due, forget)
-        return due
+    def _look_at_the_clock(self, messages: int) -> None:
+        """Says which hours are of the past: it decides when rows come, never what they hold. Of files all is.
 
-    def _forget(self, state: Any, series: Series, watermark: int) -> None:
+        In a backlog the watermark passes the twelve windows of an hour one after the other, with nobody to see it, and
+        each would cost as much as the hour.
+
+        Args:
+            messages: how many have come at once.
+        """
+        if not self._live:
+            return
+        now_ms = time.time_ns() // 1_000_000
+        if messages >= CROWD_MESSAGES:
+            self._crowded_ms = now_ms
+        self._past_ms = now_ms if 0 <= now_ms - self._crowded_ms < CROWD_MS else NO_TIMER
+
+    def _forget(self, state: Any, stored: Stored, watermark: int) -> Stored:
         """Forgets the days that no accepted message can be of."""
         if self._keep_ms is None:
-            return
+            return stored
         before = watermark - self._keep_ms
         before -= before % DAY_MS
-        if before > state["forgotten"]:
-            state["forgotten"] = before
-            series.forget(before)
-            state["origin"] = -1  # its number may be another one now
-            state["stored"] = len(series.t)
+        if before <= state["forgotten"]:
+            return stored
+        state["forgotten"] = before
+        state["origin"] = -1  # its number may be another one now
+        if not stored.count or stored.t[0] >= before:
+            return stored
+        series = unpacked(stored.data)
+        series.forget(before)
+        state["stored"] = len(series.t)
+        return Stored(series.packed())
+
+    def _show_origin(self, state: Any, stored: Stored, recent: Recent | None) -> tuple[bytes, bytes]:
+        """Takes the newest place from the readings; returns model and station of the newest reading."""
+        if recent is None:
+            return bytes(state["model"]), bytes(state["station"])
+        described = self._windows.describe(stored)
+        place, number = stored.newest(described.placed)
+        if place >= 0:
+            origin = described.origins[number]
+            state["place_t"], state["lat"], state["lon"] = stored.t[place], origin.lat, origin.lon
+        newest = stored.newest_origin()
+        return described.models[newest], described.stations[newest]
 
     def _origins(self, b: Batch) -> NDArray[np.int64]:
         """The number of each message's origin, new ones added to what is stored of their sensors."""
@@ -208,7 +264,7 @@ class SensorOperator:
         rows["key"], rows["t"] = which, own["newest_t"]
         hours_since = (own["index_hour"] - own["newest_t"] // HOUR_MS * HOUR_MS) // HOUR_MS
         # Grows with all that may change what is shown: later readings, late ones, and the hour that the index is of.
-        of_index = np.where(own["index_hour"] > 0, np.clip(hours_since + 8, 1, 9), 0)
+        of_index = np.where(own["index_hour"] > 0, np.clip(hours_since + INDEX_LAG_HOURS, 1, None), 0)
         rows["write_us"] = rows["t"] * 1000 + 2 * (own["late"] + of_index) + everything
         known = own["place_t"] > NO_TIMER
         rows["lat"], rows["lon"] = (np.where(known, own[name], np.nan) for name in ("lat", "lon"))
@@ -248,50 +304,23 @@ def _begin(states: Rows, is_new: NDArray[np.bool_]) -> None:
         states["known"][new] = 1
 
 
-def _spill(state: Any, tails: Tails, key: int, store: KeyStore) -> int:
-    """Lets a tail join the readings in the store; returns how many of its readings were known."""
-    data, words = store.get(key), _words(tails, key)
-    longer = appended(data, words)
-    if longer is None:
-        series = unpacked(data)
-        copies = _join(state, series, tails, key)
-        store.put(key, series.packed())
-        return copies
-    state["changes"] += len(words)
-    state["stored"] += len(words)
+def _joined(state: Any, data: bytes, tails: Tails, key: int) -> tuple[bytes | bytearray, int]:
+    """The stored readings with those of a tail, which is empty then; and how many of its readings were known."""
+    at, length = int(tails.start[key]), int(tails.length[key])
+    if not length:
+        return data, 0
+    words = tails.words[at : at + length].reshape(-1, WORDS)
     tails.length[key] = 0
-    store.put(key, longer)
-    return 0
-
-
-def _words(tails: Tails, key: int) -> NDArray[np.int64]:
-    at = int(tails.start[key])
-    return tails.words[at : at + int(tails.length[key])].reshape(-1, WORDS)
-
-
-def _join(state: Any, series: Series, tails: Tails, key: int) -> int:
-    """Lets a tail join the series; returns how many of its readings were known."""
-    words = _words(tails, key)
-    if not len(words):
-        return 0
+    longer = appended(data, words)
+    if longer is not None:
+        state["changes"] += len(words)
+        state["stored"] += len(words)
+        return longer, 0
+    series = unpacked(data)
     changed = series.join(words)
     state["changes"] += changed
     state["stored"] = len(series.t)
-    tails.length[key] = 0
-    return len(words) - changed
-
-
-def _show_origin(state: Any, series: Series) -> tuple[bytes, bytes]:
-    """Takes the newest place from the readings; returns model and station of the newest reading."""
-    if not len(series.t):
-        return bytes(state["model"]), bytes(state["station"])
-    is_placed = np.array([not np.isnan(each.lat) and not np.isnan(each.lon) for each in series.origins])
-    placed = np.flatnonzero(is_placed[series.origin])
-    if len(placed):
-        origin = series.origins[series.origin[placed[-1]]]
-        state["place_t"], state["lat"], state["lon"] = series.t[placed[-1]], origin.lat, origin.lon
-    newest = series.origins[series.origin[-1]]
-    return newest.model.encode(), newest.station.encode()
+    return series.packed(), len(words) - changed
 
 
 def _texts(codes: NDArray[np.int32], texts: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
@@ -301,13 +330,4 @@ def _texts(codes: NDArray[np.int32], texts: NDArray[np.bytes_]) -> NDArray[np.by
 
 def _equal(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = (one == other) | (np.isnan(one) & np.isnan(other))
-    return found
-
-
-def _outputs(rows: MadeRows) -> dict[str, tuple[NDArray[np.int32], Rows]]:
-    found = {}
-    for name, parts in rows.tables.items():
-        raw = np.concatenate([part.view(f"V{part.itemsize}") for part in parts])  # else fields are compared
-        whole = raw.view(parts[0].dtype)
-        found[name] = (np.ascontiguousarray(whole["key"]), whole)
     return found

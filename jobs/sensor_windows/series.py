@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.sensor_windows.kernel import FIVE_MIN_MS, HOUR_MS
 from jobs.sensor_windows.quantities import QUANTITIES
 
 COUNT = len(QUANTITIES)
@@ -29,26 +30,36 @@ WORDS = 2 + COUNT
 TOLD, CHANGED = 1, 2
 """Marks: tables have been written from this reading; it changed since."""
 
-VERSION_STEP = 1 << 8
-"""By so much a reading, or a value that takes the place of another, makes the version of its hour grow."""
+KINDS = 4
+"""Of windows: five minutes, hours, days, hours of air_quality."""
 
 REPLACED, FLIPPED = 0, 1
 """Counted of an hour: values that took the place of others; writings because of a verdict alone."""
 
-HOUR_MS = 3_600_000
+HEADER = struct.Struct("<HHIII")
+"""Of ``packed``: version, quantities as bits, how many readings, size of the origins, how many revisions."""
 
-_HEADER = struct.Struct("<HHIII")
 _INT64 = struct.Struct("<q")
 _ABSENT_BITS = int(np.array(ABSENT).view(np.int64))
-_VERSION = 1
-_REVISION = np.dtype([("window", "<i8"), ("revision", "<i4")])
+VERSION = 1
+REVISION = np.dtype([("window", "<i8"), ("revision", "<i4")])
 
 Array = NDArray[Any]
+
+
+def window_name(start: Any, kind: Any) -> Any:
+    """Under which name ``Series.revisions`` has a window; of arrays too."""
+    return start // FIVE_MIN_MS * KINDS + kind
 
 
 def hour_name(hour_ms: int, kind: int) -> int:
     """Under which name ``Series.revisions`` has REPLACED or FLIPPED of an hour."""
     return -2 * (hour_ms // HOUR_MS) - 1 - kind
+
+
+def start_of(name: int) -> int:
+    """When the window or hour of a name begins, epoch ms."""
+    return name // KINDS * FIVE_MIN_MS if name >= 0 else -(name + 1) // 2 * HOUR_MS
 
 
 class Origin(NamedTuple):
@@ -165,20 +176,11 @@ class Series:
         name = hour_name(ms, kind)
         self.revisions[name] = self.revisions.get(name, 0) + 1
 
-    def hour_version(self, hour_ms: int, readings: int) -> int:
-        """A number that grows with what an hour holds, and depends on nothing else.
-
-        Args:
-            hour_ms: its start.
-            readings: how many are in it.
-        """
-        of = self.revisions.get
-        return (readings + of(hour_name(hour_ms, REPLACED), 0)) * VERSION_STEP + of(
-            hour_name(hour_ms, FLIPPED), 0
-        )
-
     def forget(self, before_ms: int) -> None:
-        """Takes away the readings before a time, and the origins that no other has; the others get new numbers."""
+        """Takes away the readings before the start of a day and what is counted of their windows.
+
+        Origins that no other reading has are taken away, too; the others get new numbers.
+        """
         gone = int(np.searchsorted(self.t, before_ms))
         if gone:
             self._select(slice(gone, None))
@@ -186,6 +188,7 @@ class Series:
             self.origin = numbers.astype(np.uint16)
             self.origins = [self.origins[number] for number in used.tolist()]
             self._numbers = None
+            self.revisions = {name: n for name, n in self.revisions.items() if start_of(name) >= before_ms}
 
     def _select(self, which: Any) -> None:
         self.t, self.origin, self.mark = self.t[which], self.origin[which], self.mark[which]
@@ -195,11 +198,11 @@ class Series:
         """As bytes, without the quantities that no reading has."""
         there = np.flatnonzero((self.x != ABSENT).any(axis=1))
         origins = json.dumps([_plain(each) for each in self.origins], separators=(",", ":")).encode()
-        revisions = np.fromiter(self.revisions.items(), _REVISION, len(self.revisions))
+        revisions = np.fromiter(self.revisions.items(), REVISION, len(self.revisions))
         mask = int(np.bitwise_or.reduce(1 << there)) if len(there) else 0
         return b"".join(
             (
-                _HEADER.pack(_VERSION, mask, len(self.t), len(origins), len(revisions)),
+                HEADER.pack(VERSION, mask, len(self.t), len(origins), len(revisions)),
                 origins,
                 revisions.tobytes(),
                 self.t.tobytes(),
@@ -211,7 +214,17 @@ class Series:
         )
 
 
-def appended(data: bytes, words: Array) -> bytes | None:
+def quantities_of(mask: int) -> list[int]:
+    """The quantities whose bits are set."""
+    return [quantity for quantity in range(COUNT) if mask >> quantity & 1]
+
+
+def origins_of(data: bytes | bytearray) -> list[Origin]:
+    """The origins as ``packed`` has them."""
+    return [_origin(each) for each in json.loads(data)]
+
+
+def appended(data: bytes, words: Array) -> bytearray | None:
     """What ``packed`` would give once readings that are all later than those there have joined.
 
     Args:
@@ -223,9 +236,9 @@ def appended(data: bytes, words: Array) -> bytes | None:
     """
     if not data:
         return None
-    version, mask, count, origins_size, revisions = _HEADER.unpack_from(data)
-    at = _HEADER.size + origins_size + revisions * _REVISION.itemsize
-    if version != _VERSION or not count:
+    version, mask, count, origins_size, revisions = HEADER.unpack_from(data)
+    at = HEADER.size + origins_size + revisions * REVISION.itemsize
+    if version != VERSION or not count:
         return None
     (last,) = _INT64.unpack_from(data, at + 8 * (count - 1))
     t = words[:, 0]
@@ -236,8 +249,8 @@ def appended(data: bytes, words: Array) -> bytes | None:
         return None
     old = memoryview(data)
     parts: list[bytes | memoryview] = [
-        _HEADER.pack(version, mask, count + len(words), origins_size, revisions),
-        old[_HEADER.size : at],
+        HEADER.pack(version, mask, count + len(words), origins_size, revisions),
+        old[HEADER.size : at],
     ]
 
     def column(size: int, more: bytes) -> None:
@@ -248,12 +261,12 @@ def appended(data: bytes, words: Array) -> bytes | None:
     column(8, t.tobytes())
     column(2, words[:, 1].astype(np.uint16).tobytes())
     column(1, bytes([CHANGED]) * len(words))
-    quantities = [quantity for quantity in range(COUNT) if mask >> quantity & 1]
+    quantities = quantities_of(mask)
     for quantity in quantities:
         column(8, words[:, 2 + quantity].tobytes())
     for _ in quantities:
         column(2, bytes(2 * len(words)))
-    return b"".join(parts)
+    return bytearray().join(parts)
 
 
 def counts_more(one: float, other: float) -> bool:
@@ -267,7 +280,7 @@ def counts_more(one: float, other: float) -> bool:
     return math.isnan(other) or one < other
 
 
-def unpacked(data: bytes) -> Series:
+def unpacked(data: bytes | bytearray) -> Series:
     """The series of ``packed``; an empty one of no bytes.
 
     Raises:
@@ -275,11 +288,11 @@ def unpacked(data: bytes) -> Series:
     """
     if not data:
         return Series()
-    version, mask, count, origins_size, revisions = _HEADER.unpack_from(data)
-    if version != _VERSION:
+    version, mask, count, origins_size, revisions = HEADER.unpack_from(data)
+    if version != VERSION:
         raise ValueError(f"readings of version {version} are not known here")
-    at = _HEADER.size
-    origins = [_origin(each) for each in json.loads(data[at : at + origins_size])]
+    at = HEADER.size
+    origins = origins_of(data[at : at + origins_size])
     at += origins_size
 
     def array(dtype: Any, *shape: int) -> Array:
@@ -288,8 +301,8 @@ def unpacked(data: bytes) -> Series:
         at += found.nbytes
         return found
 
-    corrected = array(_REVISION, revisions)
-    there = [quantity for quantity in range(COUNT) if mask >> quantity & 1]
+    corrected = array(REVISION, revisions)
+    there = quantities_of(mask)
     t, origin, mark = array(np.int64, count), array(np.uint16, count), array(np.uint8, count)
     x = np.full((COUNT, count), ABSENT)
     x[there] = array(np.float64, len(there), count)

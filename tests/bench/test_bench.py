@@ -41,7 +41,7 @@ def worn(source: Path) -> Path:
             if draw.random() < 0.05:  # not received
                 continue
             samples = message["samples"]
-            for name in set(samples) - {"t"}:
+            for name in sorted(set(samples) - {"t"}):
                 if draw.random() < 0.03:
                     del samples[name]
                 elif draw.random() < 0.2:

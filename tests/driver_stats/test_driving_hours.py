@@ -126,6 +126,22 @@ def test_a_late_minute_corrects_the_days_after_its_own() -> None:
     assert [each for each in alerts(late) if not each[-1]] == alerts(in_order)
 
 
+def test_a_day_that_closed_before_the_first_driving_was_known_is_told_what_was_left() -> None:
+    late, in_order = (job() for _ in range(2))
+    late.part(MONDAY)
+    late.advance(MONDAY + DAY_MS + HOUR_MS)
+    assert not any("drive_left_min" in row for row in late.rows("driver_day"))
+    row = np.zeros(1, DRIVE_ROW)
+    row["hour_start"], row["folds"] = MONDAY + 10 * HOUR_MS, 1
+    row["drive_ms"][0, :] = MINUTE_MS
+    in_order.part(MONDAY)
+    for each in (late, in_order):
+        each.take(row.tobytes())
+        each.advance(MONDAY + DAY_MS + HOUR_MS)
+        each.clock()
+    assert _newest_left(late) == _newest_left(in_order) == {"2023-11-20": (270, "continuous_driving")}
+
+
 def test_nothing_is_kept_of_a_driver_who_was_not_seen_for_long() -> None:
     of = job()
     drive(of, MONDAY + 20 * HOUR_MS, 300)
@@ -142,6 +158,6 @@ def _left(of: Job) -> list[tuple[int, str]]:
     return [(row["drive_left_min"], row["drive_left_rule"]) for row in of.rows("driver_day") if row["final"]]
 
 
-def _newest_left(of: Job) -> dict[str, tuple[int, str]]:
+def _newest_left(of: Job) -> dict[str, tuple[int | None, str | None]]:
     rows = sorted(of.rows("driver_day"), key=lambda row: row["write_us"])
-    return {row["day"]: (row["drive_left_min"], row["drive_left_rule"]) for row in rows}
+    return {row["day"]: (row.get("drive_left_min"), row.get("drive_left_rule")) for row in rows}

@@ -8,7 +8,20 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.sensor_windows.series import ABSENT, WORDS, Origin, Series, appended, unpacked
+from jobs.sensor_windows.kernel import DAY_MS, HOUR_MS
+from jobs.sensor_windows.series import (
+    ABSENT,
+    FLIPPED,
+    KINDS,
+    REPLACED,
+    WORDS,
+    Origin,
+    Series,
+    appended,
+    hour_name,
+    unpacked,
+    window_name,
+)
 
 VALUES = st.sampled_from([ABSENT, math.nan, 0.0, -0.0, 1.5, 999.9])
 
@@ -50,3 +63,19 @@ def test_what_is_appended_is_what_joins(before, after):
 def test_the_first_readings_are_not_appended():
     assert appended(b"", words([(1, [1.0] * 3)])) is None
     assert appended(Series().packed(), words([(1, [1.0] * 3)])) is None
+
+
+def test_with_the_readings_of_a_day_goes_what_was_counted_of_it():
+    days = (0, DAY_MS)
+    kept = {}
+    series = Series()
+    series.number_of(Origin("SDS011", "s", 52.0, 13.0))
+    series.join(words([(day + 3 * HOUR_MS, [1.0] * 3) for day in days]))
+    for day in days:
+        counted = [window_name(day + 23 * HOUR_MS, kind) for kind in range(KINDS)]
+        counted += [hour_name(day + hour * HOUR_MS, kind) for hour in (0, 23) for kind in (REPLACED, FLIPPED)]
+        kept = dict.fromkeys(counted, 1)
+        series.revisions.update(kept)
+    assert len(series.revisions) == 2 * len(kept)
+    series.forget(DAY_MS)
+    assert series.revisions == kept

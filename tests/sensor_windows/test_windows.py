@@ -61,7 +61,7 @@ def test_a_window_is_final_with_the_watermark_and_a_late_reading_makes_a_revisio
 
 
 def test_a_copy_changes_nothing_and_is_counted():
-    harness = Harness()
+    harness = Harness(live=True)
     message = sent([0, 150], pm10=[10, 20])
     harness.feed([message])
     harness.advance(T0 + 300_000)
@@ -75,7 +75,7 @@ def test_a_copy_changes_nothing_and_is_counted():
 def test_a_spike_is_known_with_the_next_reading_and_corrects_a_closed_window():
     rules = Settings.load().rules.model_dump(mode="json", exclude_unset=True)
     rules["limits"]["pm10"]["spike"] = {"suspect": 50}
-    harness = Harness(rules=rules)
+    harness = Harness(rules=rules, live=True)
     harness.feed([sent([0, 150], pm10=[10, 200])])
     harness.advance(T0 + 300_000)
     first = only(harness.tables(), "sensor_5min", quantity="pm10")
@@ -128,6 +128,16 @@ def test_an_hour_that_is_not_complete_enough_has_no_index():
         "epa-2024",
         "eaqi-2024",
     }
+
+
+def test_a_late_reading_of_the_weather_tells_where_the_sensor_stood_when_its_hour_ended():
+    harness = Harness()
+    harness.feed([sent([150 * n for n in range(20)], pm10=[9.0] * 20, lat=1, lon=2)])
+    harness.advance(T0 + 1000 * HOUR)
+    harness.feed([sent([HOUR - 1], humidity=[50.0], lat=3, lon=4)])
+    harness.advance()
+    row = only(harness.tables(), "air_quality", standard="epa-2024")
+    assert (row["geohash"], row["revision"]) == (geohash(3, 4), 1)
 
 
 def test_weather_has_a_dew_point():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,8 +193,13 @@ def test_sensors_have_their_index_colours_and_flags(page: Page, address: str, fi
 
 
 def test_what_is_empty_or_not_there_says_so(page: Page, address: str) -> None:
+    deadline = (
+        time.monotonic() + 10
+    )  # the server looks once a second which version is active, if any still is
     show(page, address, "sensors")
-    assert "No sensors" in page.text()
+    while "No sensors" not in page.text():
+        assert time.monotonic() < deadline, page.text()
+        show(page, address, "sensors")
     show(page, address, "pipeline")
     assert "Try again" in page.text() or "No job runs" in page.text()  # without Flink, and with it
     show(page, address, "driver/nobody")
@@ -297,6 +303,9 @@ def test_pictures_of_each_view(page: Page, request: pytest.FixtureRequest) -> No
                     page.wait(
                         "!document.querySelector('canvas') || document.querySelector('canvas').width > 300"
                     )
+                    if name == "pipeline" and running:
+                        rates = "[...document.querySelectorAll('main td:nth-child(4)')]"
+                        page.wait(f"{rates}.some((each) => /[0-9]/.test(each.textContent))", limit_s=60)
                     page.screenshot(folder / f"{name}-{look}.png")
     finally:
         page.look(width=1280, height=900, dark=False)

@@ -127,7 +127,7 @@ def test_server_sent_events_say_the_same_and_resume_by_their_id(address: str, pu
         snapshot = _event(answer)
         assert snapshot["event"] == "snapshot"
         tables = snapshot["data"]["tables"]
-        assert {"driver_event", "trip", "driver_day"} == tables.keys()
+        assert {"driver_event", "trip", "driver_day", "driver_exposure", "event_weather"} == tables.keys()
         assert len(tables["driver_event"]["rows"]) == 2  # the void one is left out
         publisher.event("anna", "2026-11-21T11:00:00.000Z", peak=6.0)
         publisher.event("bert", "2026-11-21T11:00:00.000Z")

@@ -8,13 +8,27 @@ async function world() {
   if (!outlines) {
     const topology = await (await fetch("vendor/countries-50m.json")).json();
     outlines = { land: polygons(topojson.feature(topology, topology.objects.land)),
-      borders: topojson.mesh(topology, topology.objects.countries, (a, b) => a !== b).coordinates.map(projected) };
+      borders: topojson.mesh(topology, topology.objects.countries, (a, b) => a !== b).coordinates.flatMap(drawn) };
   }
   return outlines;
 }
 
 const polygons = (found) => (found.features ?? [found]).flatMap(({ geometry }) =>
-  (geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates).flatMap((rings) => rings.map(projected)));
+  (geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates).flatMap((rings) => rings.flatMap(drawn)));
+
+/** A line across the 180th meridian goes on beyond it, and is drawn at both ends of the map. */
+function drawn(line) {
+  let turns = 0;
+  const whole = line.map(([lon, lat], index) => {
+    const jump = index ? lon - line[index - 1][0] : 0;
+    if (Math.abs(jump) > 180 && Math.abs(lat) < 84) turns -= Math.sign(jump); // at the poles a line may be that long
+    return [lon + 360 * turns, lat];
+  });
+  const found = [projected(whole)];
+  if (found[0].east > 1) found.push(projected(whole.map(([lon, lat]) => [lon - 360, lat])));
+  if (found[0].west < 0) found.push(projected(whole.map(([lon, lat]) => [lon + 360, lat])));
+  return found;
+}
 
 function projected(ring) {
   const points = new Float64Array(ring.length * 2);
