@@ -109,6 +109,7 @@ abstract class ColumnarOperator extends AbstractEmbeddedPythonFunctionOperator<b
             this::invokeFinishBundle);
     // There is no other way to run this operator, whatever the environment's default is.
     config.set(PythonOptions.PYTHON_EXECUTION_MODE, "thread");
+    PythonStart.forgetInterruption();
     try {
       super.open();
     } catch (InterruptedException e) {
