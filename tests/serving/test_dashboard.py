@@ -303,6 +303,8 @@ def test_pictures_of_each_view(page: Page, request: pytest.FixtureRequest) -> No
                     page.wait(
                         "!document.querySelector('canvas') || document.querySelector('canvas').width > 300"
                     )
+                    if name == "fleet":
+                        page.wait("document.querySelector('canvas[data-outlines]')")
                     if name == "pipeline" and running:
                         rates = "[...document.querySelectorAll('main td:nth-child(4)')]"
                         page.wait(f"{rates}.some((each) => /[0-9]/.test(each.textContent))", limit_s=60)

@@ -69,7 +69,7 @@ export class WorldMap {
     canvas.addEventListener("pointermove", (event) => this.drag(event));
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => { if (this.pointers.delete(event.pointerId) && name === "pointerup" && this.moved < 6) this.pick(event); });
     canvas.addEventListener("keydown", (event) => this.key(event));
-    world().then((found) => { this.world = found; this.draw(); }, () => {});
+    world().then((found) => { this.world = found; this.draw(); canvas.dataset.outlines = "drawn"; }, () => {});
   }
 
   close() { this.observer.disconnect(); removeEventListener("themechange", this.redraw); }

@@ -17,6 +17,7 @@ export function start({ into, day, parts: [id], feed, fail }) {
 
 function all(into, feed, fail) {
   const sensors = new Rows("area", "sensor_id"), followed = new Map();
+  const loaded = new Set(); // areas come one by one; the page waits for the first answer of each
   let closed = false, known = false;
   const soon = atMostEvery(DRAW_MS, () => { if (!closed && known) draw(sensors.sorted(by("sensor_id"))); });
 
@@ -38,7 +39,12 @@ function all(into, feed, fail) {
   const follow = (area) => live({
     path: `/v1/${at("areas", area, "feed")}?tables=sensor_live`,
     load: (signal) => rows(`/v1/${at("areas", area, "sensors")}`, { signal }), everyMs: EVERY_MS, fail, feed,
-    show(found) { for (const row of found) sensors.apply(row); known = true; soon(); },
+    show(found) {
+      for (const row of found) sensors.apply(row);
+      loaded.add(area);
+      known ||= loaded.size === followed.size;
+      soon();
+    },
     changes(list) { for (const { row } of list) sensors.apply(row); if (list.length) soon(); },
   });
   const close = watch((signal) => get("/v1/areas", { signal }), EVERY_MS, ({ areas }) => {
