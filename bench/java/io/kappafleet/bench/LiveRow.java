@@ -42,6 +42,11 @@ final class LiveRow {
         .putDouble(lon)
         .putDouble(speed)
         .putDouble(speed)
+        // drive_left_*, which another stage writes
+        .unset()
+        .unset()
+        .unset()
+        .unset()
         .putLong(eventMs)
         .end();
   }
