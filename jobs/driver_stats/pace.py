@@ -21,7 +21,7 @@ class Pace:
         """Takes how often open hours and days, and open weeks and rolling days, are written at the most."""
         self._every_ms = every_ms
         self._long_every_ms = long_every_ms
-        self._turn_ms = 0
+        self._turn_ms = self._seen_ms = 0
         self._waiting: set[str] = set()
 
     def next_tick(self, driver_id: str, now_ms: int) -> int | None:
@@ -30,9 +30,8 @@ class Pace:
             return None
         self._waiting.add(driver_id)
         # A clock that was set back must not keep everyone waiting.
-        behind_ms = self._turn_ms - now_ms
-        turn_ms = self._turn_ms if 0 <= behind_ms <= self._long_every_ms else now_ms
-        self._turn_ms = turn_ms + TURN_MS
+        turn_ms = now_ms if now_ms < self._seen_ms else max(now_ms, self._turn_ms)
+        self._seen_ms, self._turn_ms = now_ms, turn_ms + TURN_MS
         return turn_ms - turn_ms % self._every_ms + self._every_ms
 
     def had_its_turn(self, driver_id: str) -> None:

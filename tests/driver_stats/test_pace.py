@@ -22,6 +22,12 @@ def test_many_drivers_take_their_turns() -> None:
     assert max(tick for tick in ticks if tick is not None) <= NOW + 1000 + 10_000 * TURN_MS
 
 
+def test_any_number_of_drivers_takes_turns() -> None:
+    pace = Pace(1000, 300_000)
+    ticks = Counter(pace.next_tick(f"driver-{n}", NOW) for n in range(200_000))
+    assert max(ticks.values()) == 1000 // TURN_MS
+
+
 def test_a_driver_waits_once_until_it_had_its_turn() -> None:
     pace = Pace(1000, 300_000)
     assert pace.next_tick("a", NOW) == NOW + 750

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobs.compiled import config
 from jobs.driver_stats import (
     distance,
     drive_minutes,
@@ -23,7 +24,6 @@ from jobs.driver_stats import (
     tails,
     warm_up,
 )
-from jobs.driver_stats.compiled import config
 from tests.driver_stats.harness import VehicleHarness, cut_into
 
 T0 = 1_700_000_000_000
